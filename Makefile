@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# MSI through the IOMMU. Every target is a script in scripts/; everything
+# derived goes to build/. `make help` lists the targets.
+
+PROFILE ?= base
+GIC     ?= its
+IOMMU   ?= smmuv3
+export GIC IOMMU
+
+.DEFAULT_GOAL := help
+.PHONY: help fetch apply kernel shell demo series refresh menuconfig check clean distclean
+
+help:		## list the targets
+	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
+	@sed -n 's/^\([a-z]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@printf '\nStart with: make demo\n'
+
+fetch:		## unpack the base kernel source into build/ (git, tag `base`)
+	@scripts/fetch.sh
+
+apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
+	@scripts/apply.sh
+
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|64k|16k|nomsi]
+	@scripts/build.sh $(PROFILE)
+
+demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio]
+	@scripts/demo.sh
+
+shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
+	@scripts/build.sh $(PROFILE)
+	@scripts/boot.sh --profile $(PROFILE) --gic $(GIC) --iommu $(IOMMU) --shell
+
+series:		## write the mail-ready series with its cover letter to build/series/
+	@scripts/series.sh
+
+refresh:	## bring commits of the build tree back into the files here [TREE=path FORCE=1]
+	@scripts/refresh.sh $(TREE)
+
+menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel)
+	@scripts/menuconfig.sh
+
+check:		## every check, as CI runs them [CHECK="group group/name ..."]
+	@scripts/check.sh $(CHECK)
+
+clean:		## remove what was built, keep the kernel source and downloads
+	@scripts/clean.sh
+
+distclean:	## remove build/ altogether
+	@scripts/clean.sh --all

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What every script here shares: names of places, messages, steps, privileges.
+# Source it first:   . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# A caller's git environment (a hook, `git rebase --exec`) must not leak in.
+unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_PREFIX
+export LC_ALL=C.UTF-8
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+VERSION=6.12
+BUILD=$ROOT/build
+KBUILD=$BUILD/$VERSION          # object directories: $KBUILD/<profile>
+KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
+KBASE=$KBUILD/linux-base        # the unpatched tree, a worktree of KTREE
+PATCHES=$ROOT/patches/$VERSION
+LOGDIR=$BUILD/log
+# ccache hits in any clone below the same directory names.
+export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$ROOT"
+
+# --- messages ------------------------------------------------------------
+
+# Two columns for every line that a person reads; MSI_STEP is the prefix that
+# a parent script hands down, so that nested output says where it is.
+msg()  { printf '%s%s\n' "${MSI_STEP:+[$MSI_STEP] }" "$*"; }
+warn() { printf '%swarning: %s\n' "${MSI_STEP:+[$MSI_STEP] }" "$*" >&2; }
+
+# die <what failed> [<why, or what to do>] [<log file>]
+die() {
+	{
+		printf '%serror: %s\n' "${MSI_STEP:+[$MSI_STEP] }" "$1"
+		if [ -n "${2:-}" ]; then
+			printf '  %s\n' "$2"
+		fi
+		if [ -n "${3:-}" ]; then
+			printf '  full log: %s\n' "$3"
+		fi
+	} >&2
+	exit 1
+}
+
+# steps <n>: this run has n steps.   step <text>: the next one begins.
+# A script that another one runs as a step has no steps of its own: its
+# messages carry the parent's prefix.
+steps() { STEPS=$1 STEP=0; }
+step() {
+	STEP=$((STEP + 1))
+	MSI_STEP="$STEP/$STEPS"
+	export MSI_STEP
+	printf '%sstep %d of %d: %s%s\n' "$(bold)" "$STEP" "$STEPS" "$*" "$(plain)"
+}
+bold()  { if [ -t 1 ]; then printf '\033[1m'; fi; }
+plain() { if [ -t 1 ]; then printf '\033[0m'; fi; }
+
+# logged <log> <what> <command...>: all output to the log; on failure its last
+# lines, what failed and where the rest is.
+logged() {
+	local log=$1 what=$2
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 15 "$log" | sed 's/^/  | /' >&2
+		die "$what failed" "the last lines are above" "$log"
+	fi
+}
+
+# --- machine ---------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# as_root <why> <command...>
+as_root() {
+	local why=$1
+	shift
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif have sudo; then
+		sudo -- "$@"
+	else
+		die "$why needs root" "you are not root and there is no sudo: run as root, or install sudo"
+	fi
+}
+
+# need_disk <GiB> <directory> <what for>
+need_disk() {
+	local dir=$2 free
+	mkdir -p "$dir" || die "cannot create $dir"
+	free=$(df -Pk "$dir" | awk 'NR == 2 { print $4 }')
+	if [ "$free" -lt $(($1 * 1024 * 1024)) ]; then
+		die "not enough free disk for $3" \
+			"$1 GiB needed in $dir, $((free / 1024 / 1024)) GiB free: free some space or move the clone"
+	fi
+}
+
+# --- the kernel tree ----------------------------------------------------------
+
+# git on a derived tree, deaf to the user's configuration (hooks, signing,
+# line endings, whitespace rules), so that results are the same everywhere.
+kgit() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+		git -c safe.directory='*' -c core.hooksPath=/dev/null -c gc.auto=0 \
+		-c advice.detachedHead=false -C "${KGIT_TREE:-$KTREE}" "$@"
+}
+# the same on the project's own repository
+pgit() { git -c safe.directory='*' -C "$ROOT" "$@"; }
+
+# in_lock <file>: one process at a time from here on (descriptor 9 until exit).
+in_lock() {
+	mkdir -p "$(dirname "$1")"
+	exec 9>"$1"
+	if ! flock -n 9; then
+		msg "waiting for another run to release $1"
+		flock 9
+	fi
+}
