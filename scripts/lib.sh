@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # What every script here shares: names of places, messages, steps, privileges.
 # Source it first:   . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# A failure inside $(...) is a failure, too.
+shopt -s inherit_errexit
 
 # A caller's git environment (a hook, `git rebase --exec`) must not leak in.
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_PREFIX

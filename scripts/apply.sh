@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: apply.sh [--may-discard]
+#
+# Makes the commits of patches/<version>/ on the base and checks them out as
+# the branch `msi-iommu` of the build tree. Only files that really differ are
+# written, so a build that follows is as small as the change.
+#
+# The build tree is also where people work: it is never moved while it holds
+# something that is not here. refs/sync is the tip that both sides agree on.
+# --may-discard only answers whether that is so.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/patchset.sh"
+
+refuse() {
+	die "$1" "bring the work back with 'make refresh', or drop it: git -C ${KTREE#"$ROOT"/} $2"
+}
+
+# Nothing in the build tree may be lost.
+check_tree() {
+	local branch tip dirty
+	if [ -d "$KTREE/.git/rebase-merge" ] || [ -d "$KTREE/.git/rebase-apply" ]; then
+		die "a rebase or git am is under way in the build tree" \
+			"end it there (--continue or --abort), then make refresh"
+	fi
+	dirty=$(kgit status --porcelain | head -n 3)
+	if [ -n "$dirty" ]; then
+		printf '%s\n' "$dirty" | sed 's/^/  | /' >&2
+		refuse "the build tree has changes that are not committed" "reset --hard && git clean -fd"
+	fi
+	tip=$(kgit rev-parse -q --verify refs/heads/msi-iommu || true)
+	if [ -n "$tip" ] && [ "$tip" != "$(kgit rev-parse -q --verify refs/sync || true)" ]; then
+		kgit log --oneline -n 5 base..msi-iommu | sed 's/^/  | /' >&2
+		refuse "the build tree has commits that are not in patches/$VERSION" \
+			"reset --hard refs/sync"
+	fi
+	branch=$(kgit symbolic-ref -q --short HEAD || kgit rev-parse HEAD)
+	case $branch in
+	msi-iommu | "$(kgit rev-parse base)") ;;
+	*) die "the build tree is on '$branch'" "git -C ${KTREE#"$ROOT"/} switch msi-iommu" ;;
+	esac
+}
+
+if [ "${1:-}" = --may-discard ]; then
+	check_tree
+	exit 0
+fi
+"$ROOT/scripts/fetch.sh"
+in_lock "$KBUILD/.tree.lock"
+check_tree
+# The same files make the same commits: nothing to do.
+digest="$(series_digest "$PATCHES" "$ROOT") $(kgit rev-parse base)"
+if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
+	[ "$(kgit rev-parse HEAD)" = "$(kgit rev-parse -q --verify refs/sync || true)" ]; then
+	exit 0
+fi
+tip=$(build_commits "$PATCHES" "$ROOT" base)
+kgit checkout -q -B msi-iommu "$tip"
+kgit update-ref refs/sync "$tip"
+echo "$digest" >"$KBUILD/.applied"
+msg "series applied: $(kgit rev-list --count base.."$tip") patches on Linux $(tree_version_of base)"

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: deps.sh build|demo|check ...
+#
+# Installs the Debian packages that the named purposes need. When all are
+# there it returns at once and touches neither apt nor the network.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+
+packages_build=(
+	bc bison build-essential ca-certificates ccache cpio flex
+	gcc-aarch64-linux-gnu git libc6-dev-arm64-cross libelf-dev
+	libncurses-dev libssl-dev "linux-source-$VERSION" make perl-base python3
+	rsync xz-utils
+)
+packages_demo=(busybox-static mmdebstrap qemu-system-arm qemu-utils)
+packages_check=(
+	clang codespell gcc-arm-linux-gnueabihf lld llvm python3 shellcheck sparse
+)
+
+os_field() { sed -n "s/^$1=\"\?\([^\"]*\)\"\?$/\1/p" "$OS_RELEASE" 2>/dev/null || true; }
+
+check_distribution() {
+	local name
+	name=$(os_field PRETTY_NAME)
+	if [ "$(os_field ID):$(os_field VERSION_CODENAME)" != debian:bookworm ]; then
+		die "this is not Debian 12 (bookworm) but: ${name:-unknown}" \
+			"the base kernel and the tools are bookworm's packages: use a bookworm machine or container"
+	fi
+	if ! have apt-get || ! have dpkg-query; then
+		die "apt-get or dpkg-query is missing" "use a complete Debian 12 (bookworm)"
+	fi
+}
+
+# missing_packages <package...>: those that are not installed, one a line
+missing_packages() {
+	local installed
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null |
+		sed -n 's/^ii *//p') || true
+	comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
+}
+
+apt() {
+	as_root "installing packages" env DEBIAN_FRONTEND=noninteractive \
+		apt-get -q -y -o Acquire::Retries=2 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# apt-get update ends in success when every source failed; an error is a
+# source that could not be read.
+update_lists() {
+	local log=$1
+	if ! apt -o APT::Update::Error-Mode=any update >"$log" 2>&1 </dev/null; then
+		tail -n 5 "$log" | sed 's/^/  | /' >&2
+		die "cannot read the package lists" \
+			"no network, or a broken entry in apt's sources: check with 'apt-get update'" "$log"
+	fi
+}
+
+check_available() {
+	local package unknown=()
+	for package in "$@"; do
+		if ! apt-cache show "$package" >/dev/null 2>&1; then
+			unknown+=("$package")
+		fi
+	done
+	if [ ${#unknown[@]} -gt 0 ]; then
+		die "packages that apt does not know: ${unknown[*]}" \
+			"enable the components bookworm, bookworm-updates and bookworm-security in apt's sources"
+	fi
+}
+
+install() {
+	local log=$LOGDIR/packages.log
+	mkdir -p "$LOGDIR"
+	need_disk 3 "${APT_DISK:-/var/cache/apt}" "packages"
+	msg "installing $# packages: $*"
+	as_root "installing packages" true
+	update_lists "$log"
+	check_available "$@"
+	if ! apt install --no-install-recommends "$@" >>"$log" 2>&1 </dev/null; then
+		tail -n 8 "$log" | sed 's/^/  | /' >&2
+		die "cannot install packages" "no network, or no free disk? the last lines are above" "$log"
+	fi
+}
+
+wanted=()
+for purpose; do
+	case $purpose in
+	build) wanted+=("${packages_build[@]}") ;;
+	demo) wanted+=("${packages_demo[@]}") ;;
+	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
+	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|check ..." ;;
+	esac
+done
+if [ ${#wanted[@]} -eq 0 ]; then
+	die "deps.sh: no purpose" "usage: deps.sh build|demo|check ..."
+fi
+check_distribution
+mapfile -t missing < <(missing_packages "${wanted[@]}")
+if [ ${#missing[@]} -gt 0 ]; then
+	install "${missing[@]}"
+fi
