@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: boot.sh --profile P [options] --run COMMAND --log FILE --timeout SECONDS
+#        boot.sh --profile P [options] --shell
+#
+# Boots build/<version>/<profile>'s kernel on QEMU's arm64 virt machine.
+#
+#   --gic its|v2m               MSI controller (its)
+#   --iommu smmuv3|virtio|none  IOMMU (smmuv3)
+#   --smp N  --mem SIZE         CPUs (2), memory (1G)
+#   --kvm                       the machine has EL2, and a QEMU in its root
+#   --disk IMAGE                content of the NVMe disk; writes are dropped
+#   --add DIRECTORY             copied over the machine's root, any number
+#   --device ARGUMENT           one more -device for QEMU, any number
+#   --append WORDS              added to the kernel's command line
+#   --icount                    time counts instructions; one CPU
+#   --run COMMAND               shell command in the machine
+#   --log FILE                  all that the machine and QEMU say
+#   --timeout SECONDS           the machine is killed after that time
+#
+# The machine has an edu device at PCI 00:02.0 and an NVMe disk at 00:03.0.
+# Status 0 only if COMMAND ended with 0, no memory leaked, and the log holds
+# neither a warning nor anything worse: a hang, a panic and a splat all fail.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+
+SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SError'
+SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|unreferenced object|Call trace'
+
+profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' icount=''
+command='' log='' limit='' shell=''
+adds=() devices=()
+
+# --- arguments ---------------------------------------------------------------
+
+usage() { die "boot.sh: $1" "usage: head ${BASH_SOURCE[0]#"$ROOT"/}"; }
+
+parse() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--kvm) kvm=1; shift; continue ;;
+		--icount) icount=1; shift; continue ;;
+		--shell) shell=1; shift; continue ;;
+		--*) ;;
+		*) usage "unexpected argument '$1'" ;;
+		esac
+		[ $# -ge 2 ] || usage "$1 needs a value"
+		case $1 in
+		--profile) profile=$2 ;;
+		--gic) gic=$2 ;;
+		--iommu) iommu=$2 ;;
+		--smp) smp=$2 ;;
+		--mem) mem=$2 ;;
+		--disk) disk=$2 ;;
+		--add) adds+=("$2") ;;
+		--device) devices+=("$2") ;;
+		--append) append=$2 ;;
+		--run) command=$2 ;;
+		--log) log=$2 ;;
+		--timeout) limit=$2 ;;
+		*) usage "unknown option '$1'" ;;
+		esac
+		shift 2
+	done
+}
+
+check_arguments() {
+	local dir
+	[ -n "$profile" ] || usage "--profile is missing"
+	case $gic in its | v2m) ;; *) usage "--gic is '$gic', not its or v2m" ;; esac
+	case $iommu in smmuv3 | virtio | none) ;; *) usage "--iommu is '$iommu', not smmuv3, virtio or none" ;; esac
+	for dir in "${adds[@]}"; do
+		[ -d "$dir" ] || usage "--add: no directory $dir"
+	done
+	if [ -n "$disk" ] && [ ! -r "$disk" ]; then
+		usage "--disk: cannot read $disk"
+	fi
+	if [ -z "$shell" ]; then
+		[ -n "$command" ] || usage "--run or --shell is missing"
+		[ -n "$log" ] || usage "--log is missing"
+		[ -n "$limit" ] || usage "--timeout is missing"
+	fi
+	image=$KBUILD/$profile/arch/arm64/boot/Image
+	if [ ! -e "$image" ]; then
+		die "there is no kernel of profile '$profile'" "make kernel PROFILE=$profile"
+	fi
+}
+
+# --- the machine -------------------------------------------------------------
+
+make_initramfs() {
+	local overlay=$work/overlay dir parts=("$ROOTS/busybox.cpio")
+	mkdir -p "$overlay"
+	cp "$ROOT/tools/boot/init" "$overlay/init"
+	if [ -z "$shell" ]; then
+		printf '%s\n' "$command" >"$overlay/command"
+	fi
+	for dir in "${adds[@]}"; do
+		cp -R "$dir/." "$overlay/"
+	done
+	archive "$overlay" "$work/overlay.cpio"
+	if [ -n "$kvm" ]; then
+		parts+=("$ROOTS/qemu.cpio")
+	fi
+	cat "${parts[@]}" "$work/overlay.cpio" >"$work/initramfs"
+	rm -rf "$overlay" "$work/overlay.cpio"
+}
+
+machine_type() {
+	local type=virt
+	case $gic in
+	its) type+=,gic-version=3,its=on ;;
+	v2m) type+=,gic-version=2 ;;
+	esac
+	if [ "$iommu" = smmuv3 ]; then
+		type+=,iommu=smmuv3
+	fi
+	if [ -n "$kvm" ]; then
+		type+=,virtualization=on
+	fi
+	echo "$type"
+}
+
+kernel_command_line() {
+	local line='console=ttyAMA0 earlycon panic_on_warn=1 oops=panic panic=-1'
+	line+=' rcupdate.rcu_cpu_stall_timeout=60'
+	if [ "$gic" = v2m ]; then
+		# GICv2m does not isolate the interrupts of devices
+		line+=' vfio_iommu_type1.allow_unsafe_interrupts=1 iommufd.allow_unsafe_interrupts=1'
+	fi
+	echo "$line $append"
+}
+
+# sets the array qemu; its commas are QEMU's
+# shellcheck disable=SC2054
+qemu_arguments() {
+	local device
+	if [ -z "$disk" ]; then
+		disk=$work/disk
+		truncate -s 16M "$disk"
+	fi
+	if [ -n "$icount" ]; then
+		smp=1
+	fi
+	qemu=(qemu-system-aarch64 -M "$(machine_type)" -cpu max -smp "$smp" -m "$mem"
+		-nodefaults -display none -no-reboot
+		-kernel "$image" -initrd "$work/initramfs"
+		-append "$(kernel_command_line)")
+	if [ "$iommu" = virtio ]; then
+		qemu+=(-device virtio-iommu-pci,addr=1)
+	fi
+	qemu+=(-device edu,addr=2
+		-drive "if=none,id=disk,format=raw,snapshot=on,file=${disk//,/,,}"
+		-device nvme,addr=3,drive=disk,serial=msi,max_ioqpairs=64,msix_qsize=2048)
+	for device in "${devices[@]}"; do
+		qemu+=(-device "$device")
+	done
+	if [ -n "$icount" ]; then
+		qemu+=(-icount 'shift=0,sleep=off')
+	fi
+}
+
+cleanup() {
+	if [ -n "${pid:-}" ]; then
+		kill "$pid" 2>/dev/null || true
+	fi
+	rm -rf "$work"
+}
+
+# --- verdict -----------------------------------------------------------------
+
+fail() { die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log"; }
+
+judge() {
+	local status=$1 result splat
+	splat=$(grep -m 1 -E "$SPLATS" "$log" || true)
+	if [ -n "$splat" ]; then
+		fail "the kernel complained" "$splat"
+	fi
+	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+		fail "it did not end within $limit s" "its last line: $(tail -n 1 "$log")"
+	fi
+	result=$(sed -n 's/^MSI-IOMMU-RESULT: \([0-9]*\)$/\1/p' "$log")
+	case $result in
+	0) ;;
+	'') fail "it ended without a result (QEMU: status $status)" "its last line: $(tail -n 1 "$log")" ;;
+	*) fail "the command ended with status $(head -n 1 <<<"$result")" \
+		"the last line before: $(grep -B 1 -m 1 '^init: the command ended' "$log" | head -n 1)" ;;
+	esac
+	if [ "$status" -ne 0 ]; then
+		fail "QEMU ended with status $status" "$(tail -n 1 "$log")"
+	fi
+}
+
+run() {
+	local status=0
+	mkdir -p "$(dirname "$log")"
+	timeout -k 5 "$limit" "${qemu[@]}" -monitor none -serial stdio \
+		>"$log" 2>&1 </dev/null &
+	pid=$!
+	wait "$pid" || status=$?
+	pid=''
+	sed -i 's/\r*$//' "$log"
+	judge "$status"
+}
+
+parse "$@"
+if [ -n "$shell" ]; then
+	kvm=1
+fi
+check_arguments
+"$ROOT/scripts/root.sh"
+work=$(mktemp -d "$BUILD/boot.XXXXXX")
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+make_initramfs
+qemu_arguments
+if [ -n "$shell" ]; then
+	msg "Ctrl-A X leaves the machine"
+	"${qemu[@]}" -serial mon:stdio
+else
+	run
+fi
