@@ -49,13 +49,18 @@ if [ "${1:-}" = --may-discard ]; then
 fi
 "$ROOT/scripts/fetch.sh"
 in_lock "$KBUILD/.tree.lock"
-check_tree
-# The same files make the same commits: nothing to do.
+# The same files make the same commits: nothing to do, and whoever works in
+# the build tree is left alone.
 digest="$(series_digest "$PATCHES" "$ROOT") $(kgit rev-parse base)"
 if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
-	[ "$(kgit rev-parse HEAD)" = "$(kgit rev-parse -q --verify refs/sync || true)" ]; then
+	kgit rev-parse -q --verify refs/heads/msi-iommu >/dev/null; then
+	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
+		[ -n "$(kgit status --porcelain | head -n 1)" ]; then
+		warn "the build tree holds work that is not in patches/$VERSION (make refresh brings it here)"
+	fi
 	exit 0
 fi
+check_tree
 tip=$(build_commits "$PATCHES" "$ROOT" base)
 kgit checkout -q -B msi-iommu "$tip"
 kgit update-ref refs/sync "$tip"

@@ -61,7 +61,9 @@ check_series() {
 
 # What `git apply` said, as: which patch, which file, which place.
 report_rejected() {
-	local patch=$1 log=$2 files
+	local patch=$1 log=$LOGDIR/apply.log files
+	mkdir -p "$LOGDIR"
+	cp "$2" "$log"
 	files=$(sed -n 's/^error: \(.*\): patch does not apply$/\1/p; s/^error: \(.*\): does not exist in index$/\1 (not there)/p; s/^error: \(.*\): already exists in index$/\1 (already there)/p' "$log" | sort -u | paste -sd' ')
 	sed -n 's/^error: patch failed: /  | /p' "$log" >&2
 	die "$patch does not apply to: ${files:-(see the log)}" \

@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: build.sh [base|vanilla|debug|64k|16k|nomsi]
+#
+# Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
+# headers for user space in build/<version>/<profile>/usr-headers. Builds what
+# the build tree holds: the series, or the series and what you edit there.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage="usage: build.sh base|vanilla|debug|64k|16k|nomsi"
+profile=${1:-base}
+out=$KBUILD/$profile
+log=$LOGDIR/kernel-$profile.log
+tree=$KTREE
+fragments=("$ROOT/configs/base.config")
+case $profile in
+base | nomsi) ;;
+vanilla) tree=$KBASE ;;
+debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
+64k | 16k) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
+*) die "unknown profile '$profile'" "$usage" ;;
+esac
+
+KMAKE=(make -C "$tree" "O=$out" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- LOCALVERSION=)
+if have ccache; then
+	KMAKE+=("CC=ccache aarch64-linux-gnu-gcc")
+fi
+export KBUILD_BUILD_USER=msi KBUILD_BUILD_HOST=iommu
+
+# --- configuration ---------------------------------------------------------
+
+# The fragments in order; what `make menuconfig` chose comes last, except that
+# `nomsi` is there to be without the subsystem.
+merged_fragment() {
+	cat "${fragments[@]}"
+	if [ -f "$BUILD/msi.config" ] && [ "${MSI_MENUCONFIG:-}" != ignore ]; then
+		cat "$BUILD/msi.config"
+	fi
+	if [ "$profile" = nomsi ]; then
+		echo "# CONFIG_IOMMU_MSI is not set"
+	fi
+}
+
+# check_config <wanted> <got>: an option that did not take effect is an error
+check_config() {
+	local missing
+	missing=$(awk -v vanilla="$([ "$profile" = vanilla ] && echo 1 || echo 0)" '
+		function value(line) { sub(/^[^=]*=/, "", line); return line }
+		/^# CONFIG_[A-Za-z0-9_]* is not set/ { name = $2; v = "n" }
+		/^CONFIG_[A-Za-z0-9_]*=/ { name = $0; sub(/=.*/, "", name); v = value($0) }
+		!/^(# )?CONFIG_/ { next }
+		FNR == NR { want[name] = v; next }
+		{ got[name] = v }
+		END {
+			for (name in want) {
+				if (vanilla && name ~ /^CONFIG_IOMMU_MSI/)
+					continue
+				if ((name in got ? got[name] : "n") != want[name])
+					print name "=" want[name]
+			}
+		}' "$1" "$2" | sort | paste -sd' ')
+	if [ -n "$missing" ]; then
+		die "options that did not take effect in profile $profile: $missing" \
+			"a dependency is not met: see its entry in the kernel's Kconfig" "$log"
+	fi
+}
+
+# .config changes only when a value does, so that nothing is built in vain.
+configure() {
+	local tmp=$out/.merge
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	merged_fragment >"$tmp/wanted"
+	logged "$log" "configuring profile $profile" "$tree/scripts/kconfig/merge_config.sh" \
+		-Q -m -O "$tmp" "$tmp/wanted"
+	logged "$log" "configuring profile $profile" "${KMAKE[@]}" \
+		"KCONFIG_CONFIG=$tmp/result" "KCONFIG_ALLCONFIG=$tmp/.config" allnoconfig
+	check_config "$tmp/.config" "$tmp/result"
+	if ! cmp -s "$tmp/result" "$out/.config"; then
+		cp "$tmp/result" "$out/.config"
+	fi
+	rm -rf "$tmp"
+}
+
+# --- build -------------------------------------------------------------------
+
+# progress <expected steps, 0 if unknown> <steps done before>: reads make's
+# output; one line that changes on a terminal, else a line every 15 seconds.
+progress() {
+	local expected=$1 n=$2 line shown=$SECONDS text
+	while IFS= read -r line; do
+		case $line in
+		'  '[A-Z]*) ;;
+		*) continue ;;
+		esac
+		n=$((n + 1))
+		if [ "$expected" -gt 0 ]; then
+			text="kernel $profile: $n of about $expected steps ($((n < expected ? n * 100 / expected : 99)) %), ${SECONDS} s"
+		else
+			text="kernel $profile: $n steps, ${SECONDS} s"
+		fi
+		if [ -t 1 ]; then
+			printf '\r\033[K%s%s' "${MSI_STEP:+[$MSI_STEP] }" "$text"
+		elif [ $((SECONDS - shown)) -ge 15 ]; then
+			msg "$text"
+			shown=$SECONDS
+		fi
+	done
+	if [ -t 1 ]; then printf '\r\033[K'; fi
+	echo "$n" >"$out/.steps.now"
+}
+
+compile() {
+	local expected=0 before=0 fresh='' targets=(Image)
+	if grep -q '^CONFIG_MODULES=y' "$out/.config"; then
+		targets+=(modules)
+	fi
+	if [ ! -f "$out/arch/arm64/boot/Image" ]; then
+		fresh=1
+		expected=$(cat "$out/.steps" "$KBUILD/base/.steps" 2>/dev/null | head -n 1 || true)
+		expected=${expected:-1500}
+		before=$(find "$out" -name '*.o' | wc -l)
+	fi
+	msg "kernel $profile: building with $(nproc) processors"
+	if ! "${KMAKE[@]}" -j"$(nproc)" "${targets[@]}" 2>&1 </dev/null | tee "$log" |
+		progress "$expected" "$before"; then
+		{ grep -E 'error|Error|\*\*\*|undefined reference' "$log" | head -n 10 || true; } |
+			sed 's/^/  | /' >&2
+		die "building kernel $profile failed" "see the lines above" "$log"
+	fi
+	if [ -n "$fresh" ]; then
+		mv "$out/.steps.now" "$out/.steps"
+	fi
+}
+
+headers() {
+	local id
+	id=$(KGIT_TREE=$tree kgit rev-parse HEAD:include/uapi HEAD:arch/arm64/include/uapi)
+	if [ "$id$dirty" != "$(cat "$out/usr-headers/.id" 2>/dev/null || true)" ] || [ -n "$dirty" ]; then
+		logged "$LOGDIR/headers-$profile.log" "installing the kernel's headers" \
+			"${KMAKE[@]}" "INSTALL_HDR_PATH=$out/usr-headers" headers_install
+		echo "$id" >"$out/usr-headers/.id"
+	fi
+}
+
+# What a build depends on, as one line. A tree with changes has no name: it is
+# given to make, which knows.
+identity() {
+	{
+		merged_fragment
+		KGIT_TREE=$tree kgit rev-parse HEAD
+		aarch64-linux-gnu-gcc -dumpfullversion
+		sha256sum "$ROOT/scripts/build.sh"
+	} | sha256sum | cut -d' ' -f1
+}
+
+"$ROOT/scripts/apply.sh"
+in_lock "$KBUILD/.$profile.lock"
+if [ "$profile" = vanilla ] && [ ! -e "$KBASE/Makefile" ]; then
+	kgit worktree prune
+	rm -rf "$KBASE"
+	logged "$LOGDIR/worktree.log" "checking out the unpatched tree" \
+		kgit worktree add --force --detach "$KBASE" base
+fi
+dirty=$(KGIT_TREE=$tree kgit status --porcelain | head -n 1)
+identity=$(identity)
+if [ -z "$dirty" ] && [ "$identity" = "$(cat "$out/.built" 2>/dev/null || true)" ] &&
+	[ -f "$out/arch/arm64/boot/Image" ]; then
+	msg "kernel $profile: up to date"
+	exit 0
+fi
+mkdir -p "$out" "$LOGDIR"
+if [ ! -f "$out/arch/arm64/boot/Image" ]; then
+	need_disk "$([ "$profile" = debug ] && echo 3 || echo 2)" "$out" "kernel $profile"
+fi
+rm -f "$out/.built"
+configure
+compile
+headers
+if [ -z "$dirty" ]; then
+	echo "$identity" >"$out/.built"
+fi
+msg "kernel $profile: ${out#"$ROOT"/}/arch/arm64/boot/Image after $SECONDS s"
