@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2153,SC2034
+#
+# What compilers and sparse say, commit by commit and against the base. One
+# tree and one object directory walk from the base to the end of the series,
+# so that each commit costs what it changes.
+
+. "$ROOT/scripts/checks/common.sh"
+
+check commits-build static_commits 2000
+check sparse-w1 static_sparse 1200
+check kernel-doc static_kernel_doc
+
+WALK=$KBUILD/linux-walk
+WALK_OUT=$KBUILD/check-arm64
+
+# walk_to <commit>: the tree and its configuration
+walk_to() {
+	if [ ! -e "$WALK/Makefile" ]; then
+		need_disk 4 "$KBUILD" "the checks of each commit"
+		kgit worktree prune
+		rm -rf "$WALK"
+		kgit worktree add -q --force --detach "$WALK" base
+	fi
+	KGIT_TREE=$WALK kgit reset -q --hard
+	KGIT_TREE=$WALK kgit checkout -q --detach "$1"
+	kconfigure arm64 "$WALK" "$WALK_OUT" configs/base.config configs/kunit.config \
+		"$CONFIGS/arm64.config" >"$CHECK_DIR/configure.log" 2>&1 ||
+		{ cat "$CHECK_DIR/configure.log"; die "cannot configure $1"; }
+}
+
+static_commits() {
+	local commit dirs title file
+	mapfile -t dirs < <(touched_dirs)
+	for commit in $(kgit rev-list --reverse base..msi-iommu); do
+		title=$(kgit show -s --format='%h %s' "$commit")
+		echo "== $title"
+		walk_to "$commit"
+		kmake arm64 "$WALK" "$WALK_OUT" "${dirs[@]}" || die "does not build: $title"
+	done
+	in_effect "$WALK_OUT"
+	# A file that no configuration compiles is not checked by this.
+	while IFS= read -r file; do
+		[ -f "$WALK_OUT/${file%.c}.o" ] || die "$file was not compiled: extend scripts/checks/arm64.config"
+	done < <(touched '^(drivers|kernel)/.*\.c$')
+}
+
+# The touched files alone, at the base and at the end.
+diagnose() {
+	local objects=() file
+	walk_to "$1"
+	while IFS= read -r file; do
+		if [ -f "$WALK/$file" ]; then objects+=("${file%.c}.o"); fi
+	done < <(touched '^(drivers|kernel)/.*\.c$')
+	[ ${#objects[@]} -gt 0 ] || die "no file of the series is compiled at $1"
+	rm -f "${objects[@]/#/$WALK_OUT/}"
+	kmake arm64 "$WALK" "$WALK_OUT" W=1 C=2 KCFLAGS=-Wno-error "${objects[@]}"
+}
+static_sparse() {
+	diagnose base >"$CHECK_DIR/base.log" 2>&1 ||
+		{ tail -n 20 "$CHECK_DIR/base.log"; die "the base does not compile with W=1 C=2"; }
+	diagnose msi-iommu >"$CHECK_DIR/series.log" 2>&1 ||
+		{ tail -n 20 "$CHECK_DIR/series.log"; die "the series does not compile with W=1 C=2"; }
+	grep -q '^  CHECK ' "$CHECK_DIR/series.log" || die "sparse did not run"
+	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/series.log"
+}
+
+static_kernel_doc() {
+	local commit files=()
+	for commit in base msi-iommu; do
+		mkdir "$CHECK_DIR/$commit"
+		mapfile -t files < <(touched '\.[ch]$' | while IFS= read -r file; do
+			if kgit cat-file -e "$commit:$file" 2>/dev/null; then echo "$file"; fi
+		done)
+		kgit archive "$commit" -- "${files[@]}" scripts/kernel-doc | tar -x -C "$CHECK_DIR/$commit"
+		(cd "$CHECK_DIR/$commit" && scripts/kernel-doc -none -Wall "${files[@]}") \
+			>"$CHECK_DIR/$commit.log" 2>&1 || true
+	done
+	! grep -i "can't\|cannot" "$CHECK_DIR/msi-iommu.log" || die "kernel-doc did not run"
+	sed -i 's/^\([a-zA-Z/0-9_.-]*\):[0-9]*: warning/\1: warning/' "$CHECK_DIR"/*.log
+	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/msi-iommu.log"
+}
