@@ -35,7 +35,7 @@ adds=() devices=()
 
 # --- arguments ---------------------------------------------------------------
 
-usage() { die "boot.sh: $1" "usage: head ${BASH_SOURCE[0]#"$ROOT"/}"; }
+usage() { die "boot.sh: $1" "the options are at the head of scripts/boot.sh"; }
 
 parse() {
 	while [ $# -gt 0 ]; do
@@ -171,26 +171,27 @@ cleanup() {
 
 # --- verdict -----------------------------------------------------------------
 
+last_line() { grep -av '^qemu-system-aarch64: terminating' "$log" | grep -av '^$' | tail -n 1; }
 fail() { die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log"; }
 
 judge() {
 	local status=$1 result splat
-	splat=$(grep -m 1 -E "$SPLATS" "$log" || true)
+	splat=$(grep -a -m 1 -E "$SPLATS" "$log" || true)
 	if [ -n "$splat" ]; then
 		fail "the kernel complained" "$splat"
 	fi
 	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
-		fail "it did not end within $limit s" "its last line: $(tail -n 1 "$log")"
+		fail "it did not end within $limit s" "its last line: $(last_line)"
 	fi
 	result=$(sed -n 's/^MSI-IOMMU-RESULT: \([0-9]*\)$/\1/p' "$log")
 	case $result in
 	0) ;;
-	'') fail "it ended without a result (QEMU: status $status)" "its last line: $(tail -n 1 "$log")" ;;
+	'') fail "it ended without a result (QEMU: status $status)" "its last line: $(last_line)" ;;
 	*) fail "the command ended with status $(head -n 1 <<<"$result")" \
-		"the last line before: $(grep -B 1 -m 1 '^init: the command ended' "$log" | head -n 1)" ;;
+		"the last line before: $(grep -a -B 1 -m 1 '^init: the command ended' "$log" | head -n 1)" ;;
 	esac
 	if [ "$status" -ne 0 ]; then
-		fail "QEMU ended with status $status" "$(tail -n 1 "$log")"
+		fail "QEMU ended with status $status" "$(last_line)"
 	fi
 }
 
