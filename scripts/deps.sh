@@ -49,13 +49,14 @@ apt() {
 }
 
 # apt-get update ends in success when every source failed; an error is a
-# source that could not be read.
+# source that could not be read. It may be one that is not needed here.
+updated=1
 update_lists() {
 	local log=$1
 	if ! apt -o APT::Update::Error-Mode=any update >"$log" 2>&1 </dev/null; then
-		tail -n 5 "$log" | sed 's/^/  | /' >&2
-		die "cannot read the package lists" \
-			"no network, or a broken entry in apt's sources: check with 'apt-get update'" "$log"
+		updated=
+		{ grep '^E: ' "$log" || true; } | head -n 5 | sed 's/^/  | /' >&2
+		warn "not every package list could be read (no network?); trying with what is there"
 	fi
 }
 
@@ -66,7 +67,11 @@ check_available() {
 			unknown+=("$package")
 		fi
 	done
-	if [ ${#unknown[@]} -gt 0 ]; then
+	if [ ${#unknown[@]} -gt 0 ] && [ -z "$updated" ]; then
+		die "cannot read the package lists, and apt does not know: ${unknown[*]}" \
+			"no network, or a broken entry in apt's sources: see 'apt-get update'" \
+			"$LOGDIR/packages.log"
+	elif [ ${#unknown[@]} -gt 0 ]; then
 		die "packages that apt does not know: ${unknown[*]}" \
 			"enable the components bookworm, bookworm-updates and bookworm-security in apt's sources"
 	fi
