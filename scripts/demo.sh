@@ -65,7 +65,7 @@ run_host() {
 	: >"$LOG"
 	"$ROOT/scripts/boot.sh" --profile base --gic "$GIC" --iommu "$IOMMU" --kvm \
 		--disk "$DISK" --add "$HOST/root" --run "sh /demo/host $version" \
-		--log "$LOG" --timeout "$LIMIT" &
+		--log "$LOG" --timeout "$LIMIT" 2>"$HOST/boot.err" &
 	boot=$!
 	trap 'kill "$boot" 2>/dev/null || true' EXIT
 	while kill -0 "$boot" 2>/dev/null; do
@@ -76,20 +76,28 @@ run_host() {
 	trap - EXIT
 	show_progress
 	if [ "$status" -ne 0 ]; then
-		die "the demo failed in the host machine" \
-			"$(sed -n 's/^demo: error //p' "$LOG" | grep . || echo 'the reason is above')" "$LOG"
+		explain
 	fi
 }
 
+# What the host machine's script said went wrong, else what boot.sh saw.
+explain() {
+	local said seen
+	said=$(sed -n 's/^demo: error //p' "$LOG" | head -n 1)
+	seen=$(sed '/^ *full log: /d; s/^.*error: //; s/^ *//' "$HOST/boot.err" | paste -s -d ' ')
+	die "${said:-$seen}" "${said:+$seen}" "$LOG"
+}
+
 report() {
-	local status=0
-	echo
+	local status=0 text=$HOST/report
 	"$ROOT/tools/boot/demo-report" -v gic="$GIC" -v iommu="$IOMMU" \
-		-v bytes="$DISK_BYTES" -v sha256="$sha256" "$LOG" || status=$?
+		-v bytes="$DISK_BYTES" -v sha256="$sha256" "$LOG" >"$text" || status=$?
+	echo
+	cat "$text"
 	echo
 	if [ "$status" -ne 0 ]; then
-		die "the demo ran, and the report is not as it should be" \
-			"see the end of the report above" "$LOG"
+		die "the demo ran, but $(tail -n 1 "$text" | sed 's/^ *//')" \
+			"all that is wrong is at the end of the report above" "$LOG"
 	fi
 }
 
