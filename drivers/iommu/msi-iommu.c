@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI doorbells in IOMMU domains that the DMA layer does not own
+ *
+ * A domain whose MSIs are translated has a cookie: a window of IOVA, the
+ * aperture, and the doorbells that are mapped in it, each once, however many
+ * vectors, devices and groups write to it. See
+ * Documentation/driver-api/iommu-msi.rst.
+ */
+#define pr_fmt(fmt) "iommu-msi: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/msi-iommu.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "msi-iommu.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/iommu_msi.h>
+
+/* What used_map covers at first: the whole of the usual 1 MiB of 4K pages */
+#define IOMMU_MSI_MAP_PAGES	256UL
+
+/* All cookies by id; a cookie that is in here has its domain */
+DEFINE_XARRAY_ALLOC1(iommu_msi_cookies);
+DEFINE_MUTEX(iommu_msi_cookies_lock);
+
+static bool iommu_domain_has_msi(const struct iommu_domain *domain)
+{
+	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
+	       domain->iommu_msi_supported;
+}
+
+static struct iommu_msi_cookie *iommu_msi_cookie_alloc(struct iommu_domain *domain)
+{
+	struct iommu_msi_cookie *cookie;
+	int ret;
+
+	cookie = kzalloc(sizeof(*cookie), GFP_KERNEL_ACCOUNT);
+	if (!cookie)
+		return ERR_PTR(-ENOMEM);
+
+	mutex_init(&cookie->lock);
+	refcount_set(&cookie->users, 1);
+	cookie->domain = domain;
+	seqcount_init(&cookie->seq);
+	mt_init_flags(&cookie->doorbells, MT_FLAGS_USE_RCU);
+
+	mutex_lock(&iommu_msi_cookies_lock);
+	ret = xa_alloc(&iommu_msi_cookies, &cookie->id, cookie, xa_limit_31b,
+		       GFP_KERNEL);
+	mutex_unlock(&iommu_msi_cookies_lock);
+	if (ret) {
+		kfree(cookie);
+		return ERR_PTR(ret);
+	}
+	return cookie;
+}
+
+static void iommu_msi_cookie_unlist(struct iommu_msi_cookie *cookie)
+{
+	mutex_lock(&iommu_msi_cookies_lock);
+	xa_erase(&iommu_msi_cookies, cookie->id);
+	mutex_unlock(&iommu_msi_cookies_lock);
+}
+
+static void iommu_msi_cookie_put(struct iommu_msi_cookie *cookie)
+{
+	if (!refcount_dec_and_test(&cookie->users))
+		return;
+	mtree_destroy(&cookie->doorbells);
+	bitmap_free(cookie->used_map);
+	mutex_destroy(&cookie->lock);
+	kfree(cookie);
+}
+
+/**
+ * iommu_get_msi_cookie - Make sure that a domain has its MSI state
+ * @domain: domain that takes part in this API
+ *
+ * iommu_msi_set_aperture() does this by itself; call it beforehand where the
+ * memory should be allocated earlier. A domain has one cookie: getting it
+ * again is no error. It ends with the domain, so that no caller can leak it,
+ * or by iommu_put_msi_cookie().
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -ENODEV if @domain does not translate MSIs or belongs to the DMA
+ * layer; -ENOMEM.
+ */
+int iommu_get_msi_cookie(struct iommu_domain *domain)
+{
+	struct iommu_msi_cookie *cookie;
+
+	if (!iommu_domain_has_msi(domain))
+		return -ENODEV;
+	if (READ_ONCE(domain->msi_cookie))
+		return 0;
+
+	cookie = iommu_msi_cookie_alloc(domain);
+	if (IS_ERR(cookie))
+		return PTR_ERR(cookie);
+
+	/* Somebody else may have been faster */
+	if (cmpxchg_release(&domain->msi_cookie, NULL, cookie)) {
+		iommu_msi_cookie_unlist(cookie);
+		iommu_msi_cookie_put(cookie);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_get_msi_cookie);
+
+/*
+ * The reader's loop ends because a writer keeps interrupts off: it cannot be
+ * interrupted by a reader on its own CPU.
+ */
+static void iommu_msi_store_aperture(struct iommu_msi_cookie *cookie,
+				     dma_addr_t start, dma_addr_t end)
+{
+	unsigned long flags;
+
+	lockdep_assert_held(&cookie->lock);
+
+	local_irq_save(flags);
+	write_seqcount_begin(&cookie->seq);
+	cookie->aperture_start = start;
+	cookie->aperture_end = end;
+	write_seqcount_end(&cookie->seq);
+	local_irq_restore(flags);
+}
+
+/* What DOMAIN_ATTR_MSI_GEOMETRY reads. Any context but NMI. */
+void iommu_msi_get_geometry(struct iommu_domain *domain,
+			    struct iommu_domain_msi_geometry *geometry)
+{
+	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	unsigned int seq;
+
+	*geometry = (struct iommu_domain_msi_geometry) {
+		.iommu_msi_supported = iommu_domain_has_msi(domain),
+	};
+	if (!cookie || !geometry->iommu_msi_supported)
+		return;
+
+	do {
+		seq = read_seqcount_begin(&cookie->seq);
+		geometry->aperture_start = cookie->aperture_start;
+		geometry->aperture_end = cookie->aperture_end;
+	} while (read_seqcount_retry(&cookie->seq, seq));
+}
+
+/**
+ * iommu_domain_msi_aperture_valid - Tell whether an MSI aperture is set
+ * @domain: domain to ask
+ *
+ * Context: Any context but NMI.
+ * Return: true once iommu_msi_set_aperture() has succeeded for @domain.
+ */
+bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain)
+{
+	struct iommu_domain_msi_geometry geometry;
+
+	iommu_msi_get_geometry(domain, &geometry);
+	return geometry.aperture_start < geometry.aperture_end;
+}
+EXPORT_SYMBOL_GPL(iommu_domain_msi_aperture_valid);
+
+static bool iommu_msi_aperture_acceptable(const struct iommu_domain *domain,
+					  dma_addr_t start, dma_addr_t end)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	dma_addr_t mask;
+
+	if (start >= end || end > ULONG_MAX || !domain->pgsize_bitmap)
+		return false;
+
+	/* end + 1 may wrap round to 0, which is aligned as it should be */
+	mask = (1UL << __ffs(domain->pgsize_bitmap)) - 1;
+	if ((start | (end + 1)) & mask)
+		return false;
+
+	/* Some drivers tell the geometry no sooner than a device attaches */
+	if (geo->aperture_start < geo->aperture_end &&
+	    (start < geo->aperture_start || end > geo->aperture_end))
+		return false;
+	return true;
+}
+
+/* Nothing is mapped, and the bounds have been checked */
+static int iommu_msi_init_aperture(struct iommu_msi_cookie *cookie,
+				   dma_addr_t start, dma_addr_t end)
+{
+	unsigned int pgshift = __ffs(cookie->domain->pgsize_bitmap);
+	u64 pages = ((u64)(end - start) >> pgshift) + 1;
+	unsigned long total, map_pages, *used_map;
+
+	lockdep_assert_held(&cookie->lock);
+
+	/* No machine has more doorbells, and bitmaps count by int */
+	total = min_t(u64, pages, INT_MAX);
+	map_pages = min(total, IOMMU_MSI_MAP_PAGES);
+	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
+	if (!used_map)
+		return -ENOMEM;
+
+	bitmap_free(cookie->used_map);
+	cookie->used_map = used_map;
+	cookie->map_pages = map_pages;
+	cookie->total_pages = total;
+	WRITE_ONCE(cookie->pgshift, pgshift);
+	iommu_msi_store_aperture(cookie, start, end);
+	trace_iommu_msi_set_aperture(cookie->id, start, end);
+	return 0;
+}
+
+/*
+ * A driver that settles its page sizes when the first device attaches may do
+ * so after the aperture was set.
+ */
+static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
+{
+	struct iommu_domain *domain = cookie->domain;
+
+	lockdep_assert_held(&cookie->lock);
+
+	if (!cookie->total_pages)
+		return -ENXIO;
+	if (cookie->used_pages ||
+	    cookie->pgshift == __ffs(domain->pgsize_bitmap))
+		return 0;
+	if (!iommu_msi_aperture_acceptable(domain, cookie->aperture_start,
+					   cookie->aperture_end))
+		return -EINVAL;
+	return iommu_msi_init_aperture(cookie, cookie->aperture_start,
+				       cookie->aperture_end);
+}
+
+/**
+ * iommu_msi_set_aperture - Program the window in which doorbells are mapped
+ * @domain: domain that takes part in this API; best with a device attached,
+ *	    as some drivers settle page sizes and geometry only then
+ * @start: first IOVA, in bytes; a multiple of the domain's smallest page
+ * @end: last IOVA, in bytes, inclusive; @end + 1 is such a multiple too
+ *
+ * The caller sees to it that nothing else is mapped in the window, now and
+ * later, and that it meets no reserved region of an attached device.
+ *
+ * Setting the same window again does nothing. Another one can be set while no
+ * doorbell is mapped. On failure the window stays as it was.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL if @start >= @end, if a bound is not aligned to the
+ * domain's smallest page or lies outside of the domain's geometry; -EBUSY if a
+ * doorbell is mapped in the present window; -ENODEV if @domain does not translate
+ * MSIs or belongs to the DMA layer; -ENOMEM.
+ */
+int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
+			   dma_addr_t end)
+{
+	struct iommu_msi_cookie *cookie;
+	int ret;
+
+	ret = iommu_get_msi_cookie(domain);
+	if (ret)
+		return ret;
+	cookie = smp_load_acquire(&domain->msi_cookie);
+
+	guard(mutex)(&cookie->lock);
+
+	if (start == cookie->aperture_start && end == cookie->aperture_end &&
+	    cookie->total_pages)
+		return 0;
+	if (!iommu_msi_aperture_acceptable(domain, start, end))
+		return -EINVAL;
+	if (cookie->used_pages)
+		return -EBUSY;
+	return iommu_msi_init_aperture(cookie, start, end);
+}
+EXPORT_SYMBOL_GPL(iommu_msi_set_aperture);
+
+/* Doubles the map, or more, to make room for @pages at its end */
+static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
+			      unsigned long pages)
+{
+	unsigned long map_pages, *used_map;
+
+	map_pages = min(cookie->total_pages,
+			cookie->map_pages + max(cookie->map_pages, pages));
+	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
+	if (!used_map)
+		return -ENOMEM;
+
+	bitmap_copy(used_map, cookie->used_map, cookie->map_pages);
+	bitmap_free(cookie->used_map);
+	cookie->used_map = used_map;
+	cookie->map_pages = map_pages;
+	return 0;
+}
+
+/* Takes @pages adjacent pages of the aperture, the lowest that are free */
+static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
+				unsigned long pages, dma_addr_t *iova)
+{
+	unsigned long first;
+	int ret;
+
+	lockdep_assert_held(&cookie->lock);
+
+	if (pages > cookie->total_pages - cookie->used_pages)
+		return -ENOSPC;
+
+	for (;;) {
+		first = bitmap_find_next_zero_area(cookie->used_map,
+						   cookie->map_pages, 0,
+						   pages, 0);
+		if (first < cookie->map_pages)
+			break;
+		if (cookie->map_pages == cookie->total_pages)
+			return -ENOSPC;
+		ret = iommu_msi_grow_map(cookie, pages);
+		if (ret)
+			return ret;
+	}
+
+	bitmap_set(cookie->used_map, first, pages);
+	cookie->used_pages += pages;
+	*iova = cookie->aperture_start + ((dma_addr_t)first << cookie->pgshift);
+	return 0;
+}
+
+static void iommu_msi_free_iova(struct iommu_msi_cookie *cookie,
+				dma_addr_t iova, unsigned long pages)
+{
+	lockdep_assert_held(&cookie->lock);
+
+	bitmap_clear(cookie->used_map,
+		     (iova - cookie->aperture_start) >> cookie->pgshift, pages);
+	cookie->used_pages -= pages;
+}
+
+static void iommu_msi_unmap(struct iommu_msi_cookie *cookie, dma_addr_t iova,
+			    size_t size)
+{
+	lockdep_assert_held(&cookie->lock);
+
+	WARN_ON(iommu_unmap(cookie->domain, iova, size) != size);
+	iommu_msi_free_iova(cookie, iova, size >> cookie->pgshift);
+}
+
+/*
+ * The doorbell that covers all of [addr, addr + size), or NULL. The caller
+ * holds the cookie's lock, under which what is found has references, or is in
+ * an RCU read-side critical section.
+ */
+static struct iommu_msi_doorbell *
+iommu_msi_find_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+			size_t size)
+{
+	struct iommu_msi_doorbell *doorbell;
+	phys_addr_t offset;
+
+	doorbell = mtree_load(&cookie->doorbells,
+			      addr >> READ_ONCE(cookie->pgshift));
+	if (!doorbell)
+		return NULL;
+
+	offset = addr - doorbell->pa;
+	if (offset >= doorbell->size || size > doorbell->size - offset)
+		return NULL;
+	return doorbell;
+}
+
+/* Maps the pages of [addr, addr + size) and makes them known */
+static struct iommu_msi_doorbell *
+iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+		       size_t size, int prot)
+{
+	unsigned long first = addr >> cookie->pgshift;
+	unsigned long last = (addr + size - 1) >> cookie->pgshift;
+	struct iommu_msi_doorbell *doorbell;
+	int ret;
+
+	lockdep_assert_held(&cookie->lock);
+
+	doorbell = kzalloc(sizeof(*doorbell), GFP_KERNEL_ACCOUNT);
+	if (!doorbell)
+		return ERR_PTR(-ENOMEM);
+
+	refcount_set(&doorbell->refs, 1);
+	doorbell->cookie = cookie;
+	doorbell->pa = (phys_addr_t)first << cookie->pgshift;
+	doorbell->size = (last - first + 1) << cookie->pgshift;
+	doorbell->prot = prot;
+
+	ret = iommu_msi_alloc_iova(cookie, last - first + 1, &doorbell->iova);
+	if (ret)
+		goto err_free;
+
+	ret = iommu_map(cookie->domain, doorbell->iova, doorbell->pa,
+			doorbell->size, prot, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free_iova;
+
+	ret = mtree_insert_range(&cookie->doorbells, first, last, doorbell,
+				 GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_unmap;
+
+	refcount_inc(&cookie->users);
+	trace_iommu_msi_map(cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size, 1);
+	return doorbell;
+
+err_unmap:
+	iommu_msi_unmap(cookie, doorbell->iova, doorbell->size);
+	kfree(doorbell);
+	/* A page of it is mapped as a part of something smaller */
+	return ERR_PTR(ret == -EEXIST ? -EBUSY : ret);
+err_free_iova:
+	iommu_msi_free_iova(cookie, doorbell->iova, last - first + 1);
+err_free:
+	kfree(doorbell);
+	return ERR_PTR(ret);
+}
+
+static bool iommu_msi_doorbell_acceptable(phys_addr_t addr, size_t size,
+					  int prot)
+{
+	phys_addr_t last;
+
+	/* A device has no business reading what is next to a doorbell */
+	if (!(prot & IOMMU_WRITE) || (prot & IOMMU_READ))
+		return false;
+	return size && !check_add_overflow(addr, (phys_addr_t)size - 1, &last);
+}
+
+/*
+ * Maps the doorbell or takes one more reference on it. Where it is mapped
+ * already neither lock nor allocation is needed.
+ */
+struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
+						  phys_addr_t addr, size_t size,
+						  int prot)
+{
+	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	struct iommu_msi_doorbell *doorbell;
+	int ret;
+
+	if (!iommu_domain_has_msi(domain))
+		return ERR_PTR(-ENODEV);
+	if (!iommu_msi_doorbell_acceptable(addr, size, prot))
+		return ERR_PTR(-EINVAL);
+	if (!cookie)
+		return ERR_PTR(-ENXIO);
+
+	rcu_read_lock();
+	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
+	if (doorbell && doorbell->prot == prot &&
+	    refcount_inc_not_zero(&doorbell->refs)) {
+		rcu_read_unlock();
+		goto out_trace;
+	}
+	rcu_read_unlock();
+
+	guard(mutex)(&cookie->lock);
+
+	ret = iommu_msi_settle_aperture(cookie);
+	if (ret)
+		return ERR_PTR(ret);
+
+	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
+	if (!doorbell)
+		return iommu_msi_map_doorbell(cookie, addr, size, prot);
+	if (doorbell->prot != prot)
+		return ERR_PTR(-EBUSY);
+	refcount_inc(&doorbell->refs);
+out_trace:
+	trace_iommu_msi_get(cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size, refcount_read(&doorbell->refs));
+	return doorbell;
+}
+
+static void iommu_msi_free_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+
+	kfree_rcu(doorbell, rcu);
+	iommu_msi_cookie_put(cookie);
+}
+
+/* Takes the doorbell out of the page table and the tree; it stays allocated */
+static void iommu_msi_unmap_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+
+	mtree_erase(&cookie->doorbells, doorbell->pa >> cookie->pgshift);
+	iommu_msi_unmap(cookie, doorbell->iova, doorbell->size);
+	trace_iommu_msi_unmap(cookie->id, doorbell->pa, doorbell->iova,
+			      doorbell->size, refcount_read(&doorbell->refs));
+}
+
+/*
+ * Drops one reference. The domain need not exist any more; its end took the
+ * doorbell out of the page table then, and what remains is to free memory.
+ */
+void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+
+	trace_iommu_msi_put(cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size,
+			    refcount_read(&doorbell->refs) - 1);
+
+	if (!refcount_dec_and_mutex_lock(&doorbell->refs, &cookie->lock))
+		return;
+	if (cookie->domain)
+		iommu_msi_unmap_doorbell(doorbell);
+	mutex_unlock(&cookie->lock);
+
+	iommu_msi_free_doorbell(doorbell);
+}
+
+/**
+ * iommu_put_msi_cookie - End a domain's MSI state
+ * @domain: any domain; nothing else may be using its MSI state
+ *
+ * Unmaps every doorbell and forgets the aperture. iommu_domain_free() calls
+ * it. References that MSI descriptors hold on a doorbell stay good for being
+ * dropped and for nothing else; those taken by iommu_msi_get_doorbell_iova()
+ * are gone.
+ *
+ * Context: Process context. May sleep.
+ */
+void iommu_put_msi_cookie(struct iommu_domain *domain)
+{
+	struct iommu_msi_cookie *cookie = domain->msi_cookie;
+	struct iommu_msi_doorbell *doorbell;
+	unsigned long index = 0;
+
+	if (!cookie)
+		return;
+
+	domain->msi_cookie = NULL;
+	iommu_msi_cookie_unlist(cookie);
+
+	mutex_lock(&cookie->lock);
+	mt_for_each(&cookie->doorbells, doorbell, index, ULONG_MAX) {
+		int api_refs = atomic_read(&doorbell->api_refs);
+
+		iommu_msi_unmap_doorbell(doorbell);
+		if (api_refs && refcount_sub_and_test(api_refs, &doorbell->refs))
+			iommu_msi_free_doorbell(doorbell);
+	}
+	cookie->domain = NULL;
+	mutex_unlock(&cookie->lock);
+
+	iommu_msi_cookie_put(cookie);
+}
+EXPORT_SYMBOL_GPL(iommu_put_msi_cookie);
+
+/**
+ * iommu_msi_get_doorbell_iova - Map a doorbell, or share the mapping of it
+ * @domain: domain with a valid aperture
+ * @addr: physical address of the doorbell, in bytes
+ * @size: its extent, in bytes
+ * @prot: IOMMU_WRITE with any of the other IOMMU_* flags but IOMMU_READ
+ * @iova: where to store what @addr itself is mapped at
+ *
+ * Maps the IOMMU pages that cover [@addr, @addr + @size), no more, side by
+ * side, and once: getting a doorbell within pages that are mapped already
+ * takes a reference on those. Each call that succeeds is undone by one
+ * iommu_msi_put_doorbell_iova(), or by the end of the domain.
+ *
+ * Context: Process context. May sleep. @domain must not be freed meanwhile.
+ * Return: 0; -ENOSPC if the aperture is full; -ENXIO if no aperture has been
+ * set; -EINVAL if @size is 0, if @addr + @size - 1 wraps round, or for a @prot
+ * as above; -EBUSY if only some of the pages are mapped already, or with
+ * another @prot; -ENODEV if @domain does not translate MSIs or belongs to the
+ * DMA layer; -ENOMEM or what else the IOMMU driver fails to map with. On
+ * failure nothing has changed.
+ */
+int iommu_msi_get_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
+				size_t size, int prot, dma_addr_t *iova)
+{
+	struct iommu_msi_doorbell *doorbell;
+
+	doorbell = iommu_msi_get_doorbell(domain, addr, size, prot);
+	if (IS_ERR(doorbell))
+		return PTR_ERR(doorbell);
+
+	atomic_inc(&doorbell->api_refs);
+	*iova = doorbell->iova + (addr - doorbell->pa);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_msi_get_doorbell_iova);
+
+/**
+ * iommu_msi_put_doorbell_iova - Drop a reference on a mapped doorbell
+ * @domain: domain that it was mapped in
+ * @addr: physical address as given to iommu_msi_get_doorbell_iova()
+ *
+ * The last reference unmaps the doorbell and frees its IOVA. A reference that
+ * was never taken is complained about, and not dropped.
+ *
+ * Context: Process context. May sleep. @domain must not be freed meanwhile.
+ */
+void iommu_msi_put_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr)
+{
+	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	struct iommu_msi_doorbell *doorbell = NULL;
+
+	if (cookie) {
+		rcu_read_lock();
+		doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
+		if (doorbell && atomic_dec_if_positive(&doorbell->api_refs) < 0)
+			doorbell = NULL;
+		rcu_read_unlock();
+	}
+	/* What was counted in api_refs keeps the doorbell until it is put */
+	if (!WARN_ONCE(!doorbell, "unbalanced put of MSI doorbell %pa\n", &addr))
+		iommu_msi_put_doorbell(doorbell);
+}
+EXPORT_SYMBOL_GPL(iommu_msi_put_doorbell_iova);
+
+/**
+ * iommu_msi_domain - Tell in which domain a device's doorbells must be mapped
+ * @dev: device that raises MSIs
+ *
+ * That an aperture has been set for the domain is not said: mapping a
+ * doorbell fails with -ENXIO where it has not.
+ *
+ * Context: Any context. The caller sees to it that @dev stays attached to its
+ * domain for as long as it uses the answer.
+ * Return: the domain; NULL if @dev has none, if the domain is the DMA layer's
+ * or an identity domain, or if MSIs are not translated.
+ */
+struct iommu_domain *iommu_msi_domain(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	if (!domain || !iommu_domain_has_msi(domain) ||
+	    !iommu_dev_translates_msi(dev))
+		return NULL;
+	return domain;
+}
+EXPORT_SYMBOL_GPL(iommu_msi_domain);
+
+/**
+ * iommu_msi_msg_pa_to_va - Rewrite a composed message from PA to IOVA
+ * @dev: device that the message is for
+ * @msg: message with the doorbell's physical address
+ *
+ * This is for code that has a device and a message. An irqchip has the
+ * descriptor as well, where the IOVA is cached: it uses
+ * iommu_msi_compose_msg().
+ *
+ * Context: Any context but NMI; raw spinlocks may be held and interrupts be
+ * off. Neither sleeps nor takes a lock. The caller sees to it that @dev stays
+ * attached to its domain.
+ * Return: 0 if @msg has been rewritten, or needs no rewriting; -ENXIO if no
+ * aperture has been set; -ENOENT if the doorbell is not mapped. On failure
+ * @msg is untouched.
+ */
+int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
+{
+	struct iommu_domain *domain = iommu_msi_domain(dev);
+	struct iommu_msi_doorbell *doorbell;
+	struct iommu_msi_cookie *cookie;
+	u64 addr;
+
+	if (!domain)
+		return 0;
+	cookie = smp_load_acquire(&domain->msi_cookie);
+	if (!cookie || !iommu_domain_msi_aperture_valid(domain))
+		return -ENXIO;
+
+	addr = (u64)msg->address_hi << 32 | msg->address_lo;
+
+	guard(rcu)();
+	doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
+	if (!doorbell)
+		return -ENOENT;
+
+	addr += doorbell->iova - doorbell->pa;
+	msg->address_hi = upper_32_bits(addr);
+	msg->address_lo = lower_32_bits(addr);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_msi_msg_pa_to_va);
+
+/*
+ * Maps the doorbell for a descriptor, which then owns a reference on it. The
+ * caller holds the mutex of @dev's group, so that @domain stays.
+ */
+int iommu_msi_bind_desc(struct iommu_domain *domain, struct msi_desc *desc,
+			phys_addr_t addr, size_t size)
+{
+	struct device *dev = msi_desc_to_dev(desc);
+	struct iommu_domain_msi_geometry geometry;
+	struct iommu_msi_doorbell *doorbell;
+
+	if (!iommu_domain_has_msi(domain) || !iommu_dev_translates_msi(dev))
+		return 0;
+
+	doorbell = iommu_msi_get_doorbell(domain, addr, size, IOMMU_MSI_PROT);
+	if (!IS_ERR(doorbell)) {
+		desc->iommu_msi_doorbell = doorbell;
+		desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
+		return 0;
+	}
+
+	/* The irq core turns most errors into one; say here which it was */
+	iommu_msi_get_geometry(domain, &geometry);
+	dev_err_ratelimited(dev, "no IOVA for MSI doorbell %pa in window %pad-%pad: %pe\n",
+			    &addr, &geometry.aperture_start,
+			    &geometry.aperture_end, doorbell);
+	return PTR_ERR(doorbell);
+}
+
+/**
+ * iommu_msi_release_desc - Drop a descriptor's reference on its doorbell
+ * @desc: descriptor; nothing is done where it has no reference
+ *
+ * The core that owns descriptors calls this whenever one loses its interrupt
+ * or never came to have it, in that its device has stopped using the doorbell.
+ * The domain may have gone before.
+ *
+ * Context: Process context. May sleep.
+ */
+void iommu_msi_release_desc(struct msi_desc *desc)
+{
+	if (!desc->iommu_msi_doorbell)
+		return;
+
+	iommu_msi_put_doorbell(desc->iommu_msi_doorbell);
+	desc->iommu_msi_doorbell = NULL;
+	desc->iommu_msi_offset = 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * MSI doorbells in IOMMU domains: what the IOMMU core and the tests share
+ *
+ * Lock order: the MSI descriptors' mutex of a device, the irq domain's root
+ * mutex, iommu_group::mutex, iommu_msi_cookies_lock, iommu_msi_cookie::lock,
+ * whatever the IOMMU driver takes to map and unmap.
+ */
+#ifndef __MSI_IOMMU_H
+#define __MSI_IOMMU_H
+
+#include <linux/iommu.h>
+#include <linux/maple_tree.h>
+#include <linux/msi-iommu.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/seqlock.h>
+
+/* A doorbell is written to, by nobody but devices */
+#define IOMMU_MSI_PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
+
+/**
+ * struct iommu_msi_cookie - the MSI aperture of a domain and what is in it
+ * @lock: serialises every change
+ * @users: the domain and each &struct iommu_msi_doorbell; the last one frees
+ * @domain: owner, NULL once it is gone. Protected by @lock.
+ * @id: identifies the domain in messages, tracepoints and debugfs
+ * @seq: lets the aperture be read in any context. Written with @lock held and
+ *	 interrupts off.
+ * @aperture_start: first byte; written under @lock and @seq
+ * @aperture_end: last byte; written under @lock and @seq
+ * @pgshift: log2 of the domain's smallest page. Written under @lock, while
+ *	     nothing is mapped.
+ * @doorbells: &struct iommu_msi_doorbell by the PFNs, in units of @pgshift,
+ *	       of their physical pages. Written under @lock, read under RCU.
+ * @used_map: a bit for each page at the start of the aperture. Protected by
+ *	      @lock.
+ * @map_pages: how many pages @used_map covers; it grows by need. Protected by
+ *	       @lock.
+ * @total_pages: how many pages the aperture has. Protected by @lock.
+ * @used_pages: how many of them are mapped. Protected by @lock.
+ */
+struct iommu_msi_cookie {
+	struct mutex lock;
+	refcount_t users;
+	struct iommu_domain *domain;
+	u32 id;
+
+	seqcount_t seq;
+	dma_addr_t aperture_start;
+	dma_addr_t aperture_end;
+
+	unsigned int pgshift;
+	struct maple_tree doorbells;
+
+	unsigned long *used_map;
+	unsigned long map_pages;
+	unsigned long total_pages;
+	unsigned long used_pages;
+};
+
+/**
+ * struct iommu_msi_doorbell - the IOMMU pages that cover a doorbell
+ * @refs: references, those of descriptors and those of @api_refs together.
+ *	  Reaches zero only under the cookie's lock.
+ * @api_refs: the references taken by iommu_msi_get_doorbell_iova(), which end
+ *	      with the domain at the latest
+ * @cookie: whose aperture it is in; holds a reference
+ * @pa: physical address of the first page
+ * @iova: what @pa is mapped at
+ * @size: bytes mapped, a multiple of the domain's smallest page
+ * @prot: IOMMU_* protection that it is mapped with
+ * @rcu: readers of &iommu_msi_cookie.doorbells may hold on to it
+ *
+ * Everything but the counts is constant once the doorbell can be found.
+ */
+struct iommu_msi_doorbell {
+	refcount_t refs;
+	atomic_t api_refs;
+	struct iommu_msi_cookie *cookie;
+	phys_addr_t pa;
+	dma_addr_t iova;
+	size_t size;
+	int prot;
+	struct rcu_head rcu;
+};
+
+#ifdef CONFIG_IOMMU_MSI
+
+extern struct xarray iommu_msi_cookies;
+extern struct mutex iommu_msi_cookies_lock;
+
+void iommu_msi_get_geometry(struct iommu_domain *domain,
+			    struct iommu_domain_msi_geometry *geometry);
+
+struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
+						  phys_addr_t addr, size_t size,
+						  int prot);
+void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell);
+int iommu_msi_bind_desc(struct iommu_domain *domain, struct msi_desc *desc,
+			phys_addr_t addr, size_t size);
+
+#else /* CONFIG_IOMMU_MSI */
+
+static inline void
+iommu_msi_get_geometry(struct iommu_domain *domain,
+		       struct iommu_domain_msi_geometry *geometry)
+{
+	*geometry = (struct iommu_domain_msi_geometry) {};
+}
+
+static inline int iommu_msi_bind_desc(struct iommu_domain *domain,
+				      struct msi_desc *desc, phys_addr_t addr,
+				      size_t size)
+{
+	return 0;
+}
+
+#endif /* CONFIG_IOMMU_MSI */
+#endif /* __MSI_IOMMU_H */
