@@ -27,10 +27,16 @@ series_round_trip() {
 # checkpatch-exceptions: <TYPE> <patch, without number, as a glob>: <reason>
 series_checkpatch() {
 	local exceptions=scripts/checks/checkpatch-exceptions found="$CHECK_DIR/found" bad=0
-	local file type patch rule glob reason
+	local file type patch rule glob reason mails
 	[ -d build/series ] || scripts/series.sh
-	(cd "$KTREE" && scripts/checkpatch.pl --strict --terse --show-types --no-summary \
-		"$BUILD"/series/[0-9]*[1-9]*-*.patch) >"$found" || true
+	mapfile -t mails < <(find "$BUILD/series" -name '*.patch' ! -name '0000-*' | sort)
+	# Debian's python3 first: checkpatch runs spdxcheck, with Debian's modules.
+	(cd "$KTREE" && PATH=/usr/bin:$PATH scripts/checkpatch.pl --strict --terse --show-types --no-summary \
+		"${mails[@]}") >"$found" 2>"$CHECK_DIR/stderr" || true
+	if [ -s "$CHECK_DIR/stderr" ]; then
+		cat "$CHECK_DIR/stderr"
+		die "checkpatch did not run: $(tail -n 1 "$CHECK_DIR/stderr")"
+	fi
 	: >"$CHECK_DIR/used"
 	while IFS= read -r line; do
 		file=$(basename "${line%%:*}")
