@@ -26,12 +26,19 @@
 
 /* All cookies by id; a cookie that is in here has its domain */
 DEFINE_XARRAY_ALLOC1(iommu_msi_cookies);
+/* Keeps the cookies where they are for who looks at all of them */
 DEFINE_MUTEX(iommu_msi_cookies_lock);
 
 static bool iommu_domain_has_msi(const struct iommu_domain *domain)
 {
 	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
 	       domain->iommu_msi_supported;
+}
+
+static struct iommu_msi_cookie *iommu_msi_cookie(struct iommu_domain *domain)
+{
+	/* Pairs with the cmpxchg_release() in iommu_get_msi_cookie() */
+	return smp_load_acquire(&domain->msi_cookie);
 }
 
 static struct iommu_msi_cookie *iommu_msi_cookie_alloc(struct iommu_domain *domain)
@@ -96,14 +103,14 @@ int iommu_get_msi_cookie(struct iommu_domain *domain)
 
 	if (!iommu_domain_has_msi(domain))
 		return -ENODEV;
-	if (READ_ONCE(domain->msi_cookie))
+	if (iommu_msi_cookie(domain))
 		return 0;
 
 	cookie = iommu_msi_cookie_alloc(domain);
 	if (IS_ERR(cookie))
 		return PTR_ERR(cookie);
 
-	/* Somebody else may have been faster */
+	/* Somebody else may have been faster. Pairs with iommu_msi_cookie() */
 	if (cmpxchg_release(&domain->msi_cookie, NULL, cookie)) {
 		iommu_msi_cookie_unlist(cookie);
 		iommu_msi_cookie_put(cookie);
@@ -135,7 +142,7 @@ static void iommu_msi_store_aperture(struct iommu_msi_cookie *cookie,
 void iommu_msi_get_geometry(struct iommu_domain *domain,
 			    struct iommu_domain_msi_geometry *geometry)
 {
-	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	unsigned int seq;
 
 	*geometry = (struct iommu_domain_msi_geometry) {
@@ -265,7 +272,7 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 	ret = iommu_get_msi_cookie(domain);
 	if (ret)
 		return ret;
-	cookie = smp_load_acquire(&domain->msi_cookie);
+	cookie = iommu_msi_cookie(domain);
 
 	guard(mutex)(&cookie->lock);
 
@@ -436,15 +443,31 @@ static bool iommu_msi_doorbell_acceptable(phys_addr_t addr, size_t size,
 	return size && !check_add_overflow(addr, (phys_addr_t)size - 1, &last);
 }
 
-/*
- * Maps the doorbell or takes one more reference on it. Where it is mapped
- * already neither lock nor allocation is needed.
- */
+/* Takes a reference on a doorbell that is mapped; neither locks nor sleeps */
+static struct iommu_msi_doorbell *
+iommu_msi_try_get_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+			   size_t size, int prot)
+{
+	struct iommu_msi_doorbell *doorbell;
+
+	guard(rcu)();
+
+	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
+	if (!doorbell || doorbell->prot != prot ||
+	    !refcount_inc_not_zero(&doorbell->refs))
+		return NULL;
+
+	trace_iommu_msi_get(cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size, refcount_read(&doorbell->refs));
+	return doorbell;
+}
+
+/* Maps the doorbell, or takes one more reference on it */
 struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 						  phys_addr_t addr, size_t size,
 						  int prot)
 {
-	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	struct iommu_msi_doorbell *doorbell;
 	int ret;
 
@@ -455,31 +478,23 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 	if (!cookie)
 		return ERR_PTR(-ENXIO);
 
-	rcu_read_lock();
-	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
-	if (doorbell && doorbell->prot == prot &&
-	    refcount_inc_not_zero(&doorbell->refs)) {
-		rcu_read_unlock();
-		goto out_trace;
-	}
-	rcu_read_unlock();
+	doorbell = iommu_msi_try_get_doorbell(cookie, addr, size, prot);
+	if (doorbell)
+		return doorbell;
 
 	guard(mutex)(&cookie->lock);
+
+	/* Under the lock what can be found has references */
+	doorbell = iommu_msi_try_get_doorbell(cookie, addr, size, prot);
+	if (doorbell)
+		return doorbell;
+	if (iommu_msi_find_doorbell(cookie, addr, size))
+		return ERR_PTR(-EBUSY);
 
 	ret = iommu_msi_settle_aperture(cookie);
 	if (ret)
 		return ERR_PTR(ret);
-
-	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
-	if (!doorbell)
-		return iommu_msi_map_doorbell(cookie, addr, size, prot);
-	if (doorbell->prot != prot)
-		return ERR_PTR(-EBUSY);
-	refcount_inc(&doorbell->refs);
-out_trace:
-	trace_iommu_msi_get(cookie->id, doorbell->pa, doorbell->iova,
-			    doorbell->size, refcount_read(&doorbell->refs));
-	return doorbell;
+	return iommu_msi_map_doorbell(cookie, addr, size, prot);
 }
 
 static void iommu_msi_free_doorbell(struct iommu_msi_doorbell *doorbell)
@@ -608,7 +623,7 @@ EXPORT_SYMBOL_GPL(iommu_msi_get_doorbell_iova);
  */
 void iommu_msi_put_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr)
 {
-	struct iommu_msi_cookie *cookie = smp_load_acquire(&domain->msi_cookie);
+	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	struct iommu_msi_doorbell *doorbell = NULL;
 
 	if (cookie) {
@@ -672,7 +687,7 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
 
 	if (!domain)
 		return 0;
-	cookie = smp_load_acquire(&domain->msi_cookie);
+	cookie = iommu_msi_cookie(domain);
 	if (!cookie || !iommu_domain_msi_aperture_valid(domain))
 		return -ENXIO;
 

@@ -41,7 +41,7 @@
  * @used_pages: how many of them are mapped. Protected by @lock.
  */
 struct iommu_msi_cookie {
-	struct mutex lock;
+	struct mutex lock;	/* See above for what it protects */
 	refcount_t users;
 	struct iommu_domain *domain;
 	u32 id;
