@@ -29,8 +29,15 @@ apt_sources() {
 			'$2 ~ suite && !seen[$0]++ { print "deb", $0 }'
 }
 
+# The proxy of apt's configuration and of the environment, which sudo drops.
 proxy_options() {
 	local line
+	if [ -n "${http_proxy:-}" ]; then
+		printf -- '--aptopt=Acquire::http::Proxy "%s";\n' "$http_proxy"
+	fi
+	if [ -n "${https_proxy:-}" ]; then
+		printf -- '--aptopt=Acquire::https::Proxy "%s";\n' "$https_proxy"
+	fi
 	apt-config dump --format '%f "%v";%n' |
 		grep -E '^Acquire::https?::Proxy ' |
 		while IFS= read -r line; do
@@ -46,9 +53,10 @@ download() {
 		die "apt knows no source of $SUITE" \
 			"add one to /etc/apt/sources.list.d and run 'apt-get update'"
 	fi
+	as_root "unpacking arm64 packages" true
 	mapfile -t options < <(proxy_options)
 	logged "$LOGDIR/root.log" "downloading the arm64 packages (no network, or a mirror without arm64?)" \
-		mmdebstrap --variant=extract --architectures=arm64 --format=tar \
+		as_root "unpacking arm64 packages" mmdebstrap --variant=extract --architectures=arm64 --format=tar \
 		--include="$PACKAGES" "${options[@]}" "$SUITE" "$1" "$sources"
 }
 
