@@ -17,7 +17,12 @@ tree=$KTREE
 fragments=("$ROOT/configs/base.config")
 case $profile in
 base | nomsi) ;;
-vanilla) tree=$KBASE ;;
+vanilla)
+	# The object directory and the tree are named and nested as the others
+	# are (../linux), so that ccache knows what did not change.
+	tree=$KBUILD/pristine/linux
+	out=$KBUILD/pristine/vanilla
+	;;
 debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
 64k | 16k) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
@@ -82,6 +87,18 @@ configure() {
 		cp "$tmp/result" "$out/.config"
 	fi
 	rm -rf "$tmp"
+}
+
+checkout_pristine() {
+	if [ ! -e "$tree/Makefile" ]; then
+		need_disk 2 "$KBUILD" "the unpatched tree"
+		kgit worktree prune
+		rm -rf "$tree"
+		logged "$LOGDIR/worktree.log" "checking out the unpatched tree" \
+			kgit worktree add --force --detach "$tree" base
+	fi
+	ln -sfn pristine/linux "$KBASE"
+	ln -sfn pristine/vanilla "$KBUILD/vanilla"
 }
 
 # --- build -------------------------------------------------------------------
@@ -158,11 +175,8 @@ identity() {
 
 "$ROOT/scripts/apply.sh"
 in_lock "$KBUILD/.$profile.lock"
-if [ "$profile" = vanilla ] && [ ! -e "$KBASE/Makefile" ]; then
-	kgit worktree prune
-	rm -rf "$KBASE"
-	logged "$LOGDIR/worktree.log" "checking out the unpatched tree" \
-		kgit worktree add --force --detach "$KBASE" base
+if [ "$profile" = vanilla ]; then
+	checkout_pristine
 fi
 dirty=$(KGIT_TREE=$tree kgit status --porcelain | head -n 1)
 identity=$(identity)
@@ -182,4 +196,4 @@ headers
 if [ -z "$dirty" ]; then
 	echo "$identity" >"$out/.built"
 fi
-msg "kernel $profile: ${out#"$ROOT"/}/arch/arm64/boot/Image after $SECONDS s"
+msg "kernel $profile: build/$VERSION/$profile/arch/arm64/boot/Image after $SECONDS s"

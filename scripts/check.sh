@@ -188,7 +188,8 @@ in_lock "$BUILD/.check.lock"
 trap 'test -z "$child" || kill "$child" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM
 printf '%d checks; logs in build/check/\n' ${#selected[@]}
-if ! (prepare) >"$OUT/prepare.log" 2>&1; then
+attempt prepare >"$OUT/prepare.log" 2>&1
+if [ "$status" -ne 0 ]; then
 	result "not ok" prepare "$SECONDS" "$(reason "$OUT/prepare.log")" "$OUT/prepare.log"
 	sed 's/^/  | /' "$OUT/prepare.log" | tail -n 10
 	table+=("prepare 0 1 $SECONDS")

@@ -37,31 +37,32 @@ unpack() {
 	fi
 }
 
-# One pack, fast to write; the same commit hash on every machine.
+# One pack: a quarter of the time of 86,000 files of git add. The same commit
+# hash on every machine.
 import() {
 	local tmp=$1 version=$2 date
 	date="$(stat -c %Y "$tmp/Makefile") +0000"
 	msg "importing $version into git"
-	export KGIT_TREE=$tmp
-	logged "$LOGDIR/fetch.log" "importing the source into git" import_commands "$version" "$date"
-	unset KGIT_TREE
+	KGIT_TREE=$tmp logged "$LOGDIR/fetch.log" "importing the source into git" \
+		import_commands "$tmp" "$version" "$date"
 }
 import_commands() {
-	kgit init -q -b base-import
+	# Debian's last lines ignore the whole tree: a new file would go unseen.
+	sed -i '\|^/\*$|d; \|^!/debian/$|d' "$1/.gitignore"
+	kgit init -q
 	kgit config user.name "$(pgit config user.name || echo msi-iommu)"
 	kgit config user.email "$(pgit config user.email || echo msi-iommu@localhost)"
 	kgit config core.untrackedCache true
 	kgit config core.compression 1
-	kgit config core.bigFileThreshold 512m
-	# Debian's last lines ignore the whole tree: a new file would go unseen.
-	sed -i '\|^/\*$|d; \|^!/debian/$|d' "$KGIT_TREE/.gitignore"
-	kgit add --all --force
-	GIT_AUTHOR_NAME=base GIT_AUTHOR_EMAIL=base@localhost GIT_AUTHOR_DATE=$2 \
-		GIT_COMMITTER_NAME=base GIT_COMMITTER_EMAIL=base@localhost GIT_COMMITTER_DATE=$2 \
-		kgit commit -q --no-verify -m "Linux $1, as packaged by Debian"
-	kgit tag base
-	kgit checkout -q --detach
-	kgit branch -q -D base-import
+	"$ROOT/scripts/tree2fast-import.py" "$1" "base <base@localhost> $3" \
+		"Linux $2, as packaged by Debian" | kgit fast-import --quiet --depth=0
+	kgit reset -q refs/import
+	kgit checkout -q --detach refs/import
+	if [ -n "$(kgit status --porcelain | head -n 1)" ]; then
+		die "git does not hold what was unpacked"
+	fi
+	kgit tag base refs/import
+	kgit update-ref -d refs/import
 }
 
 "$ROOT/scripts/deps.sh" build

@@ -16,7 +16,7 @@ VERSION=6.12
 BUILD=$ROOT/build
 KBUILD=$BUILD/$VERSION          # object directories: $KBUILD/<profile>
 KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
-KBASE=$KBUILD/linux-base        # the unpatched tree, a worktree of KTREE
+KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION
 LOGDIR=$BUILD/log
 # ccache hits in any clone below the same directory names.
@@ -56,13 +56,26 @@ step() {
 bold()  { if [ -t 1 ]; then printf '\033[1m'; fi; }
 plain() { if [ -t 1 ]; then printf '\033[0m'; fi; }
 
+# attempt <command...>: sets `status`; a function ends at its first failure,
+# which `if`, `!` or `||` around it would keep it from doing.
+attempt() {
+	set +e
+	(
+		set -e
+		"$@"
+	)
+	status=$?
+	set -e
+}
+
 # logged <log> <what> <command...>: all output to the log; on failure its last
 # lines, what failed and where the rest is.
 logged() {
-	local log=$1 what=$2
+	local log=$1 what=$2 status
 	shift 2
 	mkdir -p "$(dirname "$log")"
-	if ! "$@" >"$log" 2>&1 </dev/null; then
+	attempt "$@" >"$log" 2>&1 </dev/null
+	if [ "$status" -ne 0 ]; then
 		tail -n 15 "$log" | sed 's/^/  | /' >&2
 		die "$what failed" "the last lines are above" "$log"
 	fi

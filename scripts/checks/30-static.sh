@@ -11,23 +11,32 @@ check commits-build static_commits 2000
 check sparse-w1 static_sparse 1200
 check kernel-doc static_kernel_doc
 
-WALK=$KBUILD/linux-walk
-WALK_OUT=$KBUILD/check-arm64
+# Named as seen from each other like every kernel's tree and object directory
+# (../linux): what another build compiled, ccache has.
+WALK=$KBUILD/walk/linux
+WALK_OUT=$KBUILD/walk/arm64
 
-# walk_to <commit>: the tree and its configuration
+# walk_to <commit>: the tree, and its configuration where Kconfig files changed
 walk_to() {
+	local from
 	if [ ! -e "$WALK/Makefile" ]; then
 		need_disk 4 "$KBUILD" "the checks of each commit"
 		kgit worktree prune
 		rm -rf "$WALK"
+		mkdir -p "$KBUILD/walk"
 		kgit worktree add -q --force --detach "$WALK" base
 	fi
-	KGIT_TREE=$WALK kgit reset -q --hard
-	KGIT_TREE=$WALK kgit checkout -q --detach "$1"
-	kconfigure arm64 "$WALK" "$WALK_OUT" configs/base.config configs/kunit.config \
-		"$CONFIGS/arm64.config" >"$CHECK_DIR/configure.log" 2>&1 ||
+	from=$(cat "$WALK_OUT/configured" 2>/dev/null || true)
+	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
+	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep -q Kconfig &&
+		[ "$(wanted_config)" = "$(cat "$WALK_OUT/wanted.config")" ]; then
+		return 0
+	fi
+	kconfigure arm64 "$WALK" "$WALK_OUT" <(wanted_config) >"$CHECK_DIR/configure.log" 2>&1 ||
 		{ cat "$CHECK_DIR/configure.log"; die "cannot configure $1"; }
+	kgit rev-parse "$1" >"$WALK_OUT/configured"
 }
+wanted_config() { cat configs/base.config configs/kunit.config "$CONFIGS/arm64.config"; }
 
 static_commits() {
 	local commit dirs title file
@@ -57,10 +66,8 @@ diagnose() {
 	kmake arm64 "$WALK" "$WALK_OUT" W=1 C=2 KCFLAGS=-Wno-error "${objects[@]}"
 }
 static_sparse() {
-	diagnose base >"$CHECK_DIR/base.log" 2>&1 ||
-		{ tail -n 20 "$CHECK_DIR/base.log"; die "the base does not compile with W=1 C=2"; }
-	diagnose msi-iommu >"$CHECK_DIR/series.log" 2>&1 ||
-		{ tail -n 20 "$CHECK_DIR/series.log"; die "the series does not compile with W=1 C=2"; }
+	logged "$CHECK_DIR/base.log" "compiling the base with W=1 C=2" diagnose base
+	logged "$CHECK_DIR/series.log" "compiling the series with W=1 C=2" diagnose msi-iommu
 	grep -q '^  CHECK ' "$CHECK_DIR/series.log" || die "sparse did not run"
 	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/series.log"
 }
@@ -76,7 +83,7 @@ static_kernel_doc() {
 		(cd "$CHECK_DIR/$commit" && scripts/kernel-doc -none -Wall "${files[@]}") \
 			>"$CHECK_DIR/$commit.log" 2>&1 || true
 	done
-	! grep -i "can't\|cannot" "$CHECK_DIR/msi-iommu.log" || die "kernel-doc did not run"
+	! grep -iE "(can't|cannot|unable to) open|no such file" "$CHECK_DIR/msi-iommu.log" || die "kernel-doc did not run"
 	sed -i 's/^\([a-zA-Z/0-9_.-]*\):[0-9]*: warning/\1: warning/' "$CHECK_DIR"/*.log
 	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/msi-iommu.log"
 }

@@ -70,12 +70,12 @@ in_effect() {
 	fi
 }
 
-# added_lines <before> <after>: diagnostics of <after> that <before> lacks,
-# wherever they stand in the file
+# diagnostics <log>: wherever they stand in a file
 diagnostics() {
-	grep -aE '(warning|error|Warning|Error):' "$1" | sed -E 's/:[0-9]+(:[0-9]+)?:/:/g' |
-		sed "s|$KBUILD/[^/]*/||g; s|\.\./linux[a-z-]*/||g" | sort || true
+	{ grep -aE '(warning|error|Warning|Error):' "$1" || true; } |
+		sed -E 's/:[0-9]+(:[0-9]+)?:/:/g' | sort
 }
+# no_new_diagnostics <before> <after>
 no_new_diagnostics() {
 	local new
 	new=$(comm -13 <(diagnostics "$1") <(diagnostics "$2"))
