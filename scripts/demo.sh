@@ -12,7 +12,7 @@ set -euo pipefail
 
 GIC=${GIC:-its} IOMMU=${IOMMU:-smmuv3}
 DISK=$BUILD/demo/disk.img
-DISK_BYTES=$((32 * 1024 * 1024))
+DISK_BYTES=$((16 * 1024 * 1024))
 LIMIT=${DEMO_LIMIT:-240}	# seconds, the host machine altogether
 LOG=$LOGDIR/demo-$GIC-$IOMMU.log
 HOST=$BUILD/demo/host-$GIC-$IOMMU
