@@ -48,7 +48,7 @@ make_host() {
 	cp "$ROOT/tools/boot/demo-host" "$HOST/root/demo/host"
 }
 
-# show_progress <lines already shown>: prints the new ones, sets shown
+# The steps that the host machine said since the last call; counts them in shown.
 show_progress() {
 	local line
 	while IFS= read -r line; do
