@@ -49,6 +49,7 @@ if [ "${1:-}" = --may-discard ]; then
 fi
 "$ROOT/scripts/fetch.sh"
 in_lock "$KBUILD/.tree.lock"
+check_series "$PATCHES" "$ROOT"
 # The same files make the same commits: nothing to do, and whoever works in
 # the build tree is left alone.
 digest="$(series_digest "$PATCHES" "$ROOT") $(kgit rev-parse base)"

@@ -67,7 +67,8 @@ report_rejected() {
 	files=$(sed -n 's/^error: \(.*\): patch does not apply$/\1/p; s/^error: \(.*\): does not exist in index$/\1 (not there)/p; s/^error: \(.*\): already exists in index$/\1 (already there)/p' "$log" | sort -u | paste -sd' ')
 	sed -n 's/^error: patch failed: /  | /p' "$log" >&2
 	die "$patch does not apply to: ${files:-(see the log)}" \
-		"base: Linux $(tree_version_of base); mend it in build/ with git am, then make refresh" "$log"
+		"the base is Linux $(tree_version_of base), verified was $(cat "$PATCHES/verified" 2>/dev/null || echo none): mend the hunk in patches/$VERSION/${patch%% *}" \
+		"$log"
 }
 tree_version_of() {
 	kgit show "$1:Makefile" |
