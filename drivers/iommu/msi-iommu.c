@@ -11,6 +11,8 @@
 
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/msi-iommu.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -337,6 +339,35 @@ static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 	return 0;
 }
 
+/* Takes the @pages from @iova on, if the aperture has them and they are free */
+static int iommu_msi_take_iova(struct iommu_msi_cookie *cookie, dma_addr_t iova,
+			       unsigned long pages)
+{
+	dma_addr_t offset = iova - cookie->aperture_start;
+	dma_addr_t first = offset >> cookie->pgshift;
+	int ret;
+
+	lockdep_assert_held(&cookie->lock);
+
+	if (iova < cookie->aperture_start || first >= cookie->total_pages ||
+	    pages > cookie->total_pages - first ||
+	    offset & ((1UL << cookie->pgshift) - 1))
+		return -EINVAL;
+
+	while (cookie->map_pages < first + pages) {
+		ret = iommu_msi_grow_map(cookie, pages);
+		if (ret)
+			return ret;
+	}
+
+	if (find_next_bit(cookie->used_map, first + pages, first) < first + pages)
+		return -EBUSY;
+
+	bitmap_set(cookie->used_map, first, pages);
+	cookie->used_pages += pages;
+	return 0;
+}
+
 static void iommu_msi_free_iova(struct iommu_msi_cookie *cookie,
 				dma_addr_t iova, unsigned long pages)
 {
@@ -379,10 +410,13 @@ iommu_msi_find_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	return doorbell;
 }
 
-/* Maps the pages of [addr, addr + size) and makes them known */
+/*
+ * Maps the pages of [addr, addr + size) and makes them known. @at is where
+ * @addr must be mapped, or NULL if that does not matter.
+ */
 static struct iommu_msi_doorbell *
 iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
-		       size_t size, int prot)
+		       size_t size, int prot, const dma_addr_t *at)
 {
 	unsigned long first = addr >> cookie->pgshift;
 	unsigned long last = (addr + size - 1) >> cookie->pgshift;
@@ -401,7 +435,14 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	doorbell->size = (last - first + 1) << cookie->pgshift;
 	doorbell->prot = prot;
 
-	ret = iommu_msi_alloc_iova(cookie, last - first + 1, &doorbell->iova);
+	if (at) {
+		doorbell->iova = *at - (addr - doorbell->pa);
+		ret = iommu_msi_take_iova(cookie, doorbell->iova,
+					  last - first + 1);
+	} else {
+		ret = iommu_msi_alloc_iova(cookie, last - first + 1,
+					   &doorbell->iova);
+	}
 	if (ret)
 		goto err_free;
 
@@ -462,10 +503,9 @@ iommu_msi_try_get_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	return doorbell;
 }
 
-/* Maps the doorbell, or takes one more reference on it */
-struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
-						  phys_addr_t addr, size_t size,
-						  int prot)
+static struct iommu_msi_doorbell *
+__iommu_msi_get_doorbell(struct iommu_domain *domain, phys_addr_t addr,
+			 size_t size, int prot, const dma_addr_t *at)
 {
 	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	struct iommu_msi_doorbell *doorbell;
@@ -494,7 +534,15 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 	ret = iommu_msi_settle_aperture(cookie);
 	if (ret)
 		return ERR_PTR(ret);
-	return iommu_msi_map_doorbell(cookie, addr, size, prot);
+	return iommu_msi_map_doorbell(cookie, addr, size, prot, at);
+}
+
+/* Maps the doorbell, or takes one more reference on it */
+struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
+						  phys_addr_t addr, size_t size,
+						  int prot)
+{
+	return __iommu_msi_get_doorbell(domain, addr, size, prot, NULL);
 }
 
 static void iommu_msi_free_doorbell(struct iommu_msi_doorbell *doorbell)
@@ -705,25 +753,73 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
 }
 EXPORT_SYMBOL_GPL(iommu_msi_msg_pa_to_va);
 
+static struct iommu_msi_binding *
+iommu_msi_find_binding(struct list_head *bindings,
+		       const struct iommu_msi_doorbell *doorbell)
+{
+	struct iommu_msi_binding *binding;
+
+	/* As many as doorbells that the group's devices use: one or two */
+	list_for_each_entry(binding, bindings, node)
+		if (binding->doorbell == doorbell)
+			return binding;
+	return NULL;
+}
+
+/* Makes @desc a user of the binding to @doorbell, on which it has a reference */
+static int iommu_msi_join_binding(struct iommu_group *group,
+				  struct list_head *bindings,
+				  struct msi_desc *desc,
+				  struct iommu_msi_doorbell *doorbell,
+				  phys_addr_t addr, size_t size)
+{
+	struct iommu_msi_binding *binding;
+	phys_addr_t last = addr + size - 1;
+
+	binding = iommu_msi_find_binding(bindings, doorbell);
+	if (!binding) {
+		binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
+		if (!binding)
+			return -ENOMEM;
+		binding->group = iommu_group_ref_get(group);
+		binding->doorbell = doorbell;
+		binding->first = addr;
+		binding->last = last;
+		list_add(&binding->node, bindings);
+	}
+
+	binding->first = min(binding->first, addr);
+	binding->last = max(binding->last, last);
+	binding->users++;
+	desc->iommu_msi_binding = binding;
+	desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
+	return 0;
+}
+
 /*
  * Maps the doorbell for a descriptor, which then owns a reference on it. The
- * caller holds the mutex of @dev's group, so that @domain stays.
+ * caller holds the mutex of @group, to which the descriptor's device belongs
+ * and which has the @bindings, so that @domain stays.
  */
-int iommu_msi_bind_desc(struct iommu_domain *domain, struct msi_desc *desc,
+int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
+			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size)
 {
 	struct device *dev = msi_desc_to_dev(desc);
 	struct iommu_domain_msi_geometry geometry;
 	struct iommu_msi_doorbell *doorbell;
+	int ret;
 
 	if (!iommu_domain_has_msi(domain) || !iommu_dev_translates_msi(dev))
 		return 0;
 
 	doorbell = iommu_msi_get_doorbell(domain, addr, size, IOMMU_MSI_PROT);
 	if (!IS_ERR(doorbell)) {
-		desc->iommu_msi_doorbell = doorbell;
-		desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
-		return 0;
+		ret = iommu_msi_join_binding(group, bindings, desc, doorbell,
+					     addr, size);
+		if (ret)
+			iommu_msi_put_doorbell(doorbell);
+		return ret;
 	}
 
 	/* The irq core turns most errors into one; say here which it was */
@@ -734,22 +830,104 @@ int iommu_msi_bind_desc(struct iommu_domain *domain, struct msi_desc *desc,
 	return PTR_ERR(doorbell);
 }
 
-/**
- * iommu_msi_release_desc - Drop a descriptor's reference on its doorbell
- * @desc: descriptor; nothing is done where it has no reference
- *
- * The core that owns descriptors calls this whenever one loses its interrupt
- * or never came to have it, in that its device has stopped using the doorbell.
- * The domain may have gone before.
- *
- * Context: Process context. May sleep.
+/*
+ * Drops a descriptor's reference, with the mutex of the binding's group held.
+ * Returns true if the caller has to put that group once it released the mutex.
  */
-void iommu_msi_release_desc(struct msi_desc *desc)
+bool iommu_msi_unbind_desc(struct msi_desc *desc)
 {
-	if (!desc->iommu_msi_doorbell)
-		return;
+	struct iommu_msi_binding *binding = desc->iommu_msi_binding;
 
-	iommu_msi_put_doorbell(desc->iommu_msi_doorbell);
-	desc->iommu_msi_doorbell = NULL;
+	desc->iommu_msi_binding = NULL;
 	desc->iommu_msi_offset = 0;
+	iommu_msi_put_doorbell(binding->doorbell);
+
+	if (--binding->users)
+		return false;
+	list_del(&binding->node);
+	kfree(binding);
+	return true;
+}
+
+/* Maps in @domain what @binding stands for, at the IOVA that it has */
+static struct iommu_msi_doorbell *
+iommu_msi_get_next(struct iommu_domain *domain,
+		   const struct iommu_msi_binding *binding)
+{
+	struct iommu_msi_doorbell *doorbell = binding->doorbell, *next;
+	dma_addr_t iova = doorbell->iova + (binding->first - doorbell->pa);
+
+	next = __iommu_msi_get_doorbell(domain, binding->first,
+					binding->last - binding->first + 1,
+					doorbell->prot, &iova);
+	if (!IS_ERR(next) && next->iova + (binding->first - next->pa) != iova) {
+		iommu_msi_put_doorbell(next);
+		return ERR_PTR(-EBUSY);
+	}
+	/* Without support or an aperture it does not fit either */
+	if (next == ERR_PTR(-ENODEV) || next == ERR_PTR(-ENXIO))
+		return ERR_PTR(-EINVAL);
+	return next;
+}
+
+/*
+ * Maps the doorbells that a group has @bindings to in domain @old in domain
+ * @new as well, which is to replace it. The messages in the devices hold IOVAs,
+ * so each doorbell goes where it is now. iommu_msi_carried_over() must follow
+ * success. The caller holds the group's mutex: no vector is prepared meanwhile.
+ *
+ * Fails with -EINVAL if @new has no aperture with these IOVAs, with -EBUSY if
+ * something else is mapped there, or as mapping fails. Nothing has changed then.
+ */
+int iommu_msi_carry_over(struct list_head *bindings, struct iommu_domain *old,
+			 struct iommu_domain *new)
+{
+	struct iommu_msi_cookie *cookie = old ? iommu_msi_cookie(old) : NULL;
+	struct iommu_msi_binding *binding;
+
+	/* Nothing but another paging domain could translate the messages */
+	if (!cookie || old == new || new->type != IOMMU_DOMAIN_UNMANAGED)
+		return 0;
+
+	list_for_each_entry(binding, bindings, node) {
+		struct iommu_msi_doorbell *next;
+
+		/* Descriptors may have outlived a domain before this one */
+		if (binding->doorbell->cookie != cookie)
+			continue;
+
+		next = iommu_msi_get_next(new, binding);
+		if (IS_ERR(next)) {
+			iommu_msi_carried_over(bindings, false);
+			return PTR_ERR(next);
+		}
+		binding->next = next;
+	}
+	return 0;
+}
+
+/*
+ * Settles what iommu_msi_carry_over() began: moves the references of all
+ * descriptors to the doorbells in the next domain if the group is attached to
+ * it, and gives those up if not. The caller holds the group's mutex.
+ */
+void iommu_msi_carried_over(struct list_head *bindings, bool replaced)
+{
+	struct iommu_msi_binding *binding;
+	unsigned int i;
+
+	list_for_each_entry(binding, bindings, node) {
+		if (!binding->next)
+			continue;
+
+		if (replaced) {
+			swap(binding->doorbell, binding->next);
+			for (i = 1; i < binding->users; i++) {
+				refcount_inc(&binding->doorbell->refs);
+				iommu_msi_put_doorbell(binding->next);
+			}
+		}
+		iommu_msi_put_doorbell(binding->next);
+		binding->next = NULL;
+	}
 }

@@ -85,6 +85,29 @@ struct iommu_msi_doorbell {
 	struct rcu_head rcu;
 };
 
+/**
+ * struct iommu_msi_binding - what the descriptors of a group share a doorbell by
+ * @node: in the group's list
+ * @group: holds a reference
+ * @doorbell: on which every descriptor has a reference
+ * @next: while the group's domain is being replaced, the same in the next one
+ * @first: lowest byte, by physical address, that a descriptor was prepared for
+ * @last: highest byte
+ * @users: number of descriptors
+ *
+ * It lets a replacement of the domain move the references of all descriptors
+ * without knowing them. Everything is protected by the group's mutex.
+ */
+struct iommu_msi_binding {
+	struct list_head node;
+	struct iommu_group *group;
+	struct iommu_msi_doorbell *doorbell;
+	struct iommu_msi_doorbell *next;
+	phys_addr_t first;
+	phys_addr_t last;
+	unsigned int users;
+};
+
 #ifdef CONFIG_IOMMU_MSI
 
 extern struct xarray iommu_msi_cookies;
@@ -97,8 +120,13 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 						  phys_addr_t addr, size_t size,
 						  int prot);
 void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell);
-int iommu_msi_bind_desc(struct iommu_domain *domain, struct msi_desc *desc,
+int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
+			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size);
+bool iommu_msi_unbind_desc(struct msi_desc *desc);
+int iommu_msi_carry_over(struct list_head *bindings, struct iommu_domain *old,
+			 struct iommu_domain *new);
+void iommu_msi_carried_over(struct list_head *bindings, bool replaced);
 
 #else /* CONFIG_IOMMU_MSI */
 
@@ -110,10 +138,24 @@ iommu_msi_get_geometry(struct iommu_domain *domain,
 }
 
 static inline int iommu_msi_bind_desc(struct iommu_domain *domain,
+				      struct iommu_group *group,
+				      struct list_head *bindings,
 				      struct msi_desc *desc, phys_addr_t addr,
 				      size_t size)
 {
 	return 0;
+}
+
+static inline int iommu_msi_carry_over(struct list_head *bindings,
+				       struct iommu_domain *old,
+				       struct iommu_domain *new)
+{
+	return 0;
+}
+
+static inline void iommu_msi_carried_over(struct list_head *bindings,
+					  bool replaced)
+{
 }
 
 #endif /* CONFIG_IOMMU_MSI */
