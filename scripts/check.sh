@@ -132,6 +132,9 @@ run_check() {
 # What every check stands on. The series checked is the one in patches/.
 prepare() {
 	"$ROOT/scripts/deps.sh" check
+	if [ ! -e "$KTREE" ] && [ ${#selected[@]} -eq ${#CHECKS[@]} ]; then
+		need_disk 12 "$BUILD" "all checks"
+	fi
 	"$ROOT/scripts/apply.sh"
 	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
 		[ -n "$(kgit status --porcelain | head -n 1)" ]; then
