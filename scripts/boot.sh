@@ -176,6 +176,12 @@ cleanup() {
 last_line() { grep -av '^qemu-system-aarch64: terminating' "$log" | grep -av '^$' | tail -n 1; }
 fail() { die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log"; }
 
+# What /init found, or else what the command said last.
+last_words() {
+	grep -a -E '^init: (kmemleak has given up|the kernel is tainted)' "$log" ||
+		grep -a -B 1 -m 1 '^init: the command ended' "$log" | head -n 1
+}
+
 judge() {
 	local status=$1 result splat
 	splat=$(grep -a -E "$SPLATS" "$log" | grep -a -v -m 1 -E "$HARMLESS" || true)
@@ -189,8 +195,7 @@ judge() {
 	case $result in
 	0) ;;
 	'') fail "it ended without a result (QEMU: status $status)" "its last line: $(last_line)" ;;
-	*) fail "the command ended with status $(head -n 1 <<<"$result")" \
-		"the last line before: $(grep -a -B 1 -m 1 '^init: the command ended' "$log" | head -n 1)" ;;
+	*) fail "the command or what followed it failed (status $(head -n 1 <<<"$result"))" "$(last_words)" ;;
 	esac
 	if [ "$status" -ne 0 ]; then
 		fail "QEMU ended with status $status" "$(last_line)"

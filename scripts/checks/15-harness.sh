@@ -19,7 +19,7 @@ refused() {
 harness_refuses() {
 	scripts/build.sh base
 	scripts/boot.sh --profile base --run 'true' --log "$CHECK_DIR/good.log" --timeout 120
-	refused status 'ended with status 3' 120 'exit 3'
+	refused status 'failed .status 3.' 120 'exit 3'
 	refused silence 'without a result' 120 'poweroff -f'
 	refused panic 'the kernel complained' 120 'echo c >/proc/sysrq-trigger'
 	refused backtrace 'the kernel complained' 120 'echo l >/proc/sysrq-trigger; sleep 1'
