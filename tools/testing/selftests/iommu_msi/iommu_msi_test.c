@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI doorbells as user space meets them: QEMU's edu device through VFIO
+ *
+ * The environment has EDU, the device's address; default 0000:00:02.0.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "vfio_util.h"
+#include "kselftest_harness.h"
+
+#define MSI		VFIO_PCI_MSI_IRQ_INDEX
+#define WINDOW_START	0x8000000ULL
+#define WINDOW_END	0x80fffffULL
+#define EDU_RAISE	(0x60 / 4)
+#define EDU_ACK		(0x64 / 4)
+
+static const char *edu_address(void)
+{
+	return getenv("EDU") ?: "0000:00:02.0";
+}
+
+/* How many of @count interrupts arrive */
+static int fire(struct device *dev, int eventfd, int count)
+{
+	volatile uint32_t *regs = dev->bar;
+	int arrived = 0;
+
+	while (count--) {
+		regs[EDU_RAISE] = 1;
+		arrived += event_wait(eventfd, 1000);
+		regs[EDU_ACK] = 1;
+	}
+	return arrived + event_wait(eventfd, 0);
+}
+
+static int open_edu(struct device *dev, struct space *space)
+{
+	return device_open(dev, space, edu_address()) ?: device_enable(dev) ?:
+	       device_map_bar(dev, 0);
+}
+
+FIXTURE(edu)
+{
+	struct space space;
+	struct device dev;
+	int eventfd;
+};
+
+FIXTURE_VARIANT(edu)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(edu, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(edu, iommufd) { .backend = IOMMUFD };
+
+FIXTURE_SETUP(edu)
+{
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, self->eventfd);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, open_edu(&self->dev, &self->space));
+}
+
+FIXTURE_TEARDOWN(edu)
+{
+	struct doorbells d;
+
+	device_close(&self->dev);
+	space_close(&self->space);
+	close(self->eventfd);
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+TEST_F(edu, one_vector)
+{
+	struct doorbells d;
+
+	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, doorbells_read(&d));
+	ASSERT_EQ(1, d.count);
+	EXPECT_EQ(1, d.refs);
+	EXPECT_LE(WINDOW_START, d.at[0].iova);
+	EXPECT_GE(WINDOW_END, d.at[0].iova + d.at[0].size - 1);
+	EXPECT_EQ(100, fire(&self->dev, self->eventfd, 100));
+	ASSERT_EQ(0, irqs_off(&self->dev, MSI));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+TEST_F(edu, enable_disable)
+{
+	struct doorbells d;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
+		ASSERT_EQ(5, fire(&self->dev, self->eventfd, 5));
+		ASSERT_EQ(0, doorbells_read(&d));
+		ASSERT_EQ(1, d.refs);
+		ASSERT_EQ(0, irqs_off(&self->dev, MSI));
+		ASSERT_EQ(0, doorbells_read(&d));
+		ASSERT_EQ(0, d.count);
+	}
+}
+
+TEST_F(edu, killed)
+{
+	struct doorbells d;
+	int status;
+	pid_t child;
+
+	device_close(&self->dev);
+	space_close(&self->space);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		if (space_open(&self->space, variant->backend) ||
+		    open_edu(&self->dev, &self->space) ||
+		    irqs_set(&self->dev, MSI, 0, 1, &self->eventfd) ||
+		    fire(&self->dev, self->eventfd, 3) != 3 ||
+		    doorbells_read(&d) || d.refs != 1)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_TRUE(WIFSIGNALED(status));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+}
+
+FIXTURE(replace)
+{
+	struct space space;
+	struct device dev;
+	int eventfd;
+};
+
+FIXTURE_SETUP(replace)
+{
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, self->eventfd);
+	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
+	ASSERT_EQ(0, open_edu(&self->dev, &self->space));
+}
+
+FIXTURE_TEARDOWN(replace)
+{
+	struct doorbells d;
+
+	device_close(&self->dev);
+	space_close(&self->space);
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+/* The message that the device holds must reach its doorbell in either domain */
+TEST_F(replace, live_msi)
+{
+	uint32_t ioas[2] = { self->space.ioas };
+	struct doorbells d;
+	int i;
+
+	ASSERT_EQ(0, space_add_ioas(&self->space, &ioas[1]));
+	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
+	for (i = 1; i <= 20; i++) {
+		ASSERT_EQ(0, device_replace(&self->dev, ioas[i & 1]));
+		EXPECT_EQ(3, fire(&self->dev, self->eventfd, 3));
+		ASSERT_EQ(0, doorbells_read(&d));
+		EXPECT_EQ(1, d.count);
+		EXPECT_EQ(1, d.refs);
+	}
+}
+
+TEST_HARNESS_MAIN

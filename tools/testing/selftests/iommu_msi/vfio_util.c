@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/iommufd.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "vfio_util.h"
+
+static int call(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+static int write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int device_to_vfio(const char *bdf)
+{
+	char dir[128], link[256];
+	ssize_t n;
+	int ret;
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/driver", bdf);
+	n = readlink(dir, link, sizeof(link) - 1);
+	if (n > 0) {
+		link[n] = '\0';
+		if (strstr(link, "/vfio-pci"))
+			return 0;
+		ret = write_file(dir, "unbind", bdf);
+		if (ret)
+			return ret;
+	}
+	*strrchr(dir, '/') = '\0';
+	ret = write_file(dir, "driver_override", "vfio-pci");
+	if (ret)
+		return ret;
+	return write_file("/sys/bus/pci", "drivers_probe", bdf);
+}
+
+int space_add_ioas(struct space *space, uint32_t *ioas)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	int ret = call(space->fd, IOMMU_IOAS_ALLOC, &alloc);
+
+	*ioas = alloc.out_ioas_id;
+	return ret;
+}
+
+int space_open(struct space *space, enum backend backend)
+{
+	*space = (struct space) { .backend = backend };
+	space->fd = open(backend == TYPE1 ? "/dev/vfio/vfio" : "/dev/iommu",
+			 O_RDWR | O_CLOEXEC);
+	if (space->fd < 0)
+		return -errno;
+	return backend == TYPE1 ? 0 : space_add_ioas(space, &space->ioas);
+}
+
+int space_map(struct space *space, void *at, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)at, .iova = iova, .size = size,
+	};
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = space->ioas,
+		.user_va = (uintptr_t)at, .iova = iova, .length = size,
+	};
+
+	return space->backend == TYPE1 ?
+	       call(space->fd, VFIO_IOMMU_MAP_DMA, &dma) :
+	       call(space->fd, IOMMU_IOAS_MAP, &map);
+}
+
+void space_close(struct space *space)
+{
+	close(space->fd);
+}
+
+static int open_type1(struct device *dev, const char *bdf)
+{
+	char path[128], link[256];
+	ssize_t n;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio%.64s", strrchr(link, '/'));
+	dev->group = open(path, O_RDWR | O_CLOEXEC);
+	if (dev->group < 0)
+		return -errno;
+	ret = call(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->space->fd);
+	if (ret)
+		return ret;
+	if (!dev->space->ready) {
+		if (ioctl(dev->space->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+			return -errno;
+		dev->space->ready = true;
+	}
+	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	return dev->fd < 0 ? -errno : 0;
+}
+
+int device_replace(struct device *dev, uint32_t ioas)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach), .pt_id = ioas,
+	};
+
+	return call(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+}
+
+static int open_iommufd(struct device *dev, const char *bdf)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind), .iommufd = dev->space->fd,
+	};
+	char path[128];
+	struct dirent *entry = NULL;
+	DIR *dir;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)) && entry->d_name[0] == '.')
+		;
+	if (entry)
+		snprintf(path, sizeof(path), "/dev/vfio/devices/%.32s",
+			 entry->d_name);
+	closedir(dir);
+	if (!entry)
+		return -ENODEV;
+	dev->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (dev->fd < 0)
+		return -errno;
+	ret = call(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	return ret ?: device_replace(dev, dev->space->ioas);
+}
+
+int device_open(struct device *dev, struct space *space, const char *bdf)
+{
+	*dev = (struct device) { .space = space, .fd = -1, .group = -1 };
+	return space->backend == TYPE1 ? open_type1(dev, bdf) :
+					 open_iommufd(dev, bdf);
+}
+
+void device_close(struct device *dev)
+{
+	if (dev->bar)
+		munmap((void *)dev->bar, dev->bar_size);
+	if (dev->fd >= 0)
+		close(dev->fd);
+	if (dev->group >= 0)
+		close(dev->group);
+	*dev = (struct device) { .fd = -1, .group = -1 };
+}
+
+static int region(struct device *dev, int index, struct vfio_region_info *info)
+{
+	*info = (struct vfio_region_info) {
+		.argsz = sizeof(*info), .index = index,
+	};
+	return call(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+/* Answers to its BARs, and may write to memory */
+int device_enable(struct device *dev)
+{
+	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	struct vfio_region_info info;
+	int ret = region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+
+	if (ret)
+		return ret;
+	if (pwrite(dev->fd, &command, 2, info.offset + PCI_COMMAND) != 2)
+		return -EIO;
+	return 0;
+}
+
+int device_map_bar(struct device *dev, int index)
+{
+	struct vfio_region_info info;
+	int ret = region(dev, index, &info);
+	void *at;
+
+	if (ret)
+		return ret;
+	at = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd,
+		  info.offset);
+	if (at == MAP_FAILED)
+		return -errno;
+	dev->bar = at;
+	dev->bar_size = info.size;
+	return 0;
+}
+
+int irqs_info(struct device *dev, int index, uint32_t *count, bool *dynamic)
+{
+	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
+	int ret = call(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info);
+
+	*count = info.count;
+	*dynamic = !(info.flags & VFIO_IRQ_INFO_NORESIZE);
+	return ret;
+}
+
+int irqs_set(struct device *dev, int index, int start, int count,
+	     const int *eventfds)
+{
+	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int);
+	struct vfio_irq_set *set = calloc(1, size);
+	int ret;
+
+	if (!set)
+		return -ENOMEM;
+	set->argsz = size;
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = index;
+	set->start = start;
+	set->count = count;
+	memcpy(set->data, eventfds, count * sizeof(int));
+	ret = call(dev->fd, VFIO_DEVICE_SET_IRQS, set);
+	free(set);
+	return ret;
+}
+
+int irqs_off(struct device *dev, int index)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set), .index = index,
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+
+	return call(dev->fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
+uint64_t event_wait(int fd, int milliseconds)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	uint64_t value = 0;
+
+	if (poll(&poll_fd, 1, milliseconds) <= 0)
+		return 0;
+	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
+}
+
+int doorbells_read(struct doorbells *d)
+{
+	FILE *file = fopen("/sys/kernel/debug/iommu/msi/domains", "re");
+	char line[256];
+	int i;
+
+	*d = (struct doorbells) {};
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		typeof(d->at[0]) at;
+
+		if (sscanf(line, "doorbell %" SCNu64 " %" SCNx64 " %" SCNx64
+			   " %" SCNx64 " %" SCNu64, &at.domain, &at.pa,
+			   &at.iova, &at.size, &at.refs) != 5)
+			continue;
+		if (d->count == MAX_DOMAINS) {
+			fclose(file);
+			return -E2BIG;
+		}
+		for (i = 0; i < d->count && d->at[i].domain != at.domain; i++)
+			;
+		d->domains += i == d->count;
+		d->refs += at.refs;
+		d->at[d->count++] = at;
+	}
+	fclose(file);
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device through VFIO, by a type1 container or by iommufd, and what the
+ * kernel says about MSI doorbells
+ */
+#ifndef IOMMU_MSI_VFIO_UTIL_H
+#define IOMMU_MSI_VFIO_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum backend { TYPE1, IOMMUFD };
+
+/* One address space that devices can be put into */
+struct space {
+	enum backend backend;
+	int fd;			/* container, or /dev/iommu */
+	uint32_t ioas;
+	bool ready;		/* type1 needs a group before its IOMMU is set */
+};
+
+struct device {
+	struct space *space;
+	int fd;
+	int group;
+	volatile void *bar;
+	size_t bar_size;
+};
+
+#define MAX_DOMAINS	16
+struct doorbells {
+	int domains;		/* that have a doorbell */
+	int count;
+	uint64_t refs;		/* of all doorbells */
+	struct {
+		uint64_t domain, pa, iova, size, refs;
+	} at[MAX_DOMAINS];
+};
+
+/* All return 0, or a negative errno */
+int space_open(struct space *space, enum backend backend);
+int space_add_ioas(struct space *space, uint32_t *ioas);
+int space_map(struct space *space, void *at, uint64_t iova, uint64_t size);
+void space_close(struct space *space);
+
+int device_to_vfio(const char *bdf);
+int device_open(struct device *dev, struct space *space, const char *bdf);
+int device_replace(struct device *dev, uint32_t ioas);
+int device_enable(struct device *dev);
+int device_map_bar(struct device *dev, int index);
+void device_close(struct device *dev);
+
+int irqs_info(struct device *dev, int index, uint32_t *count, bool *dynamic);
+int irqs_set(struct device *dev, int index, int start, int count,
+	     const int *eventfds);
+int irqs_off(struct device *dev, int index);
+
+/* Sum of an eventfd; 0 when nothing came in that time */
+uint64_t event_wait(int fd, int milliseconds);
+
+int doorbells_read(struct doorbells *doorbells);
+
+#endif
