@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI-X doorbells as user space meets them: QEMU's NVMe disk through VFIO
+ *
+ * The environment may have NVME, the device's address, and VECTORS, how many
+ * the machine has to give; a controller without LPIs has few.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <linux/vfio.h>
+
+#include "nvme.h"
+#include "vfio_util.h"
+#include "kselftest_harness.h"
+
+#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
+#define MAX_VECTORS	2048
+#define MEMORY_IOVA	0x100000000ULL
+
+static const char *nvme_address(void)
+{
+	return getenv("NVME") ?: "0000:00:03.0";
+}
+
+/* What doorbells hold references from how many messages */
+static int held(int *doorbells, uint64_t *refs)
+{
+	struct doorbells d;
+	int ret = doorbells_read(&d);
+
+	*doorbells = d.count;
+	*refs = d.refs;
+	return ret;
+}
+
+#define ASSERT_HELD(bells, references) do {			\
+	uint64_t refs_;						\
+	int bells_;						\
+								\
+	ASSERT_EQ(0, held(&bells_, &refs_));			\
+	ASSERT_EQ(bells, bells_);				\
+	ASSERT_EQ((uint64_t)(references), refs_);		\
+} while (0)
+
+FIXTURE(nvme)
+{
+	struct space space;
+	struct device dev;
+	struct nvme nvme;
+	int vectors;
+	int fds[MAX_VECTORS];
+};
+
+FIXTURE_VARIANT(nvme)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(nvme, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(nvme, iommufd) { .backend = IOMMUFD };
+
+FIXTURE_SETUP(nvme)
+{
+	struct rlimit files = { MAX_VECTORS + 64, MAX_VECTORS + 64 };
+	int i;
+
+	self->vectors = atoi(getenv("VECTORS") ?: "2048");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	for (i = 0; i < self->vectors; i++) {
+		self->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		ASSERT_LE(0, self->fds[i]);
+	}
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, device_open(&self->dev, &self->space, nvme_address()));
+	ASSERT_EQ(0, device_enable(&self->dev));
+	ASSERT_EQ(0, device_map_bar(&self->dev, 0));
+}
+
+FIXTURE_TEARDOWN(nvme)
+{
+	int i;
+
+	device_close(&self->dev);
+	space_close(&self->space);
+	for (i = 0; i < self->vectors; i++)
+		close(self->fds[i]);
+	ASSERT_HELD(0, 0);
+}
+
+TEST_F(nvme, vectors)
+{
+	int counts[] = { 1, 2, self->vectors };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, irqs_set(&self->dev, MSIX, 0, counts[i], self->fds));
+		ASSERT_HELD(1, counts[i]);
+		ASSERT_EQ(0, irqs_off(&self->dev, MSIX));
+		ASSERT_HELD(0, 0);
+	}
+}
+
+/* Three commands at each queue: as many interrupts, and at its vector only */
+static int fire(struct nvme *nvme, int id, int eventfd)
+{
+	int i, arrived = 0;
+
+	for (i = 0; i < 3; i++) {
+		nvme_submit(nvme, id);
+		arrived += event_wait(eventfd, 2000);
+		if (nvme_complete(nvme, id))
+			return -1;
+	}
+	return arrived;
+}
+
+TEST_F(nvme, interrupts)
+{
+	int vectors[] = { 1, 17, self->vectors / 2, self->vectors - 1 };
+	unsigned int i;
+	uint64_t v;
+
+	ASSERT_EQ(0, irqs_set(&self->dev, MSIX, 0, self->vectors, self->fds));
+	ASSERT_EQ(0, nvme_start(&self->nvme, &self->dev, MEMORY_IOVA));
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, nvme_create_queue(&self->nvme, i + 1, vectors[i]));
+	/* one for the features and two for each queue */
+	EXPECT_LE(1, event_wait(self->fds[0], 1000));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(3, fire(&self->nvme, i + 1, self->fds[vectors[i]]));
+	for (i = 0; i < (unsigned int)self->vectors; i++)
+		EXPECT_EQ(-1, read(self->fds[i], &v, sizeof(v)));
+	ASSERT_HELD(1, self->vectors);
+	nvme_stop(&self->nvme);
+	ASSERT_EQ(0, irqs_off(&self->dev, MSIX));
+}
+
+TEST_F(nvme, dynamic)
+{
+	int vectors[] = { 0, 5, 17, self->vectors - 48 };
+	bool dynamic;
+	uint32_t count;
+	int i;
+
+	ASSERT_EQ(0, irqs_info(&self->dev, MSIX, &count, &dynamic));
+	if (!dynamic)
+		SKIP(return, "the MSI controller cannot add vectors");
+	EXPECT_EQ(MAX_VECTORS, count);
+	ASSERT_EQ(0, nvme_start(&self->nvme, &self->dev, MEMORY_IOVA));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, irqs_set(&self->dev, MSIX, vectors[i], 1,
+				      &self->fds[vectors[i]]));
+		ASSERT_HELD(1, i + 1);
+		if (!i)
+			continue;
+		ASSERT_EQ(0, nvme_create_queue(&self->nvme, i, vectors[i]));
+		EXPECT_EQ(3, fire(&self->nvme, i, self->fds[vectors[i]]));
+	}
+	nvme_stop(&self->nvme);
+	ASSERT_EQ(0, irqs_off(&self->dev, MSIX));
+	ASSERT_HELD(0, 0);
+}
+
+TEST_HARNESS_MAIN

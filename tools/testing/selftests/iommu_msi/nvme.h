@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * As much of an NVMe driver as it takes to have the controller send a chosen
+ * MSI-X message: each I/O queue pair raises the vector it was created with.
+ */
+#ifndef IOMMU_MSI_NVME_H
+#define IOMMU_MSI_NVME_H
+
+#include "vfio_util.h"
+
+struct nvme {
+	struct device *dev;
+	void *memory;
+	uint64_t iova;
+	struct {
+		unsigned int tail, head, phase;
+	} queue[8];
+};
+
+/* All return 0, or a negative errno */
+int nvme_start(struct nvme *nvme, struct device *dev, uint64_t iova);
+/* Queue pair @id, from 1 to 7, raises @vector */
+int nvme_create_queue(struct nvme *nvme, int id, int vector);
+/* One command on queue pair @id; it completes with one interrupt */
+void nvme_submit(struct nvme *nvme, int id);
+int nvme_complete(struct nvme *nvme, int id);
+void nvme_stop(struct nvme *nvme);
+
+#endif
