@@ -94,14 +94,14 @@ TEST_F(pair, one_space)
 			      self->nvme_fds));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
-	ASSERT_EQ(1, d.count);
-	EXPECT_EQ(NVME_VECTORS + 1, d.refs);
+	ASSERT_EQ(translated(1), d.count);
+	EXPECT_EQ(translated(NVME_VECTORS + 1), d.refs);
 	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
 
 	device_close(&self->nvme);
 	ASSERT_EQ(0, doorbells_read(&d));
-	ASSERT_EQ(1, d.count);
-	EXPECT_EQ(1, d.refs);
+	ASSERT_EQ(translated(1), d.count);
+	EXPECT_EQ(translated(1), d.refs);
 	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
 }
 
@@ -115,15 +115,15 @@ TEST_F(pair, two_spaces)
 			      self->nvme_fds));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
-	ASSERT_EQ(2, d.count);
-	EXPECT_EQ(2, d.domains);
-	EXPECT_EQ(NVME_VECTORS + 1, d.refs);
+	ASSERT_EQ(translated(2), d.count);
+	EXPECT_EQ(translated(2), d.domains);
+	EXPECT_EQ(translated(NVME_VECTORS + 1), d.refs);
 	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
 
 	device_close(&self->nvme);
 	ASSERT_EQ(0, doorbells_read(&d));
-	ASSERT_EQ(1, d.count);
-	EXPECT_EQ(1, d.refs);
+	ASSERT_EQ(translated(1), d.count);
+	EXPECT_EQ(translated(1), d.refs);
 	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
 }
 

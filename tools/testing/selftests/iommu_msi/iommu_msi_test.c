@@ -89,10 +89,12 @@ TEST_F(edu, one_vector)
 
 	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
-	ASSERT_EQ(1, d.count);
-	EXPECT_EQ(1, d.refs);
-	EXPECT_LE(WINDOW_START, d.at[0].iova);
-	EXPECT_GE(WINDOW_END, d.at[0].iova + d.at[0].size - 1);
+	ASSERT_EQ(translated(1), d.count);
+	EXPECT_EQ(translated(1), d.refs);
+	if (d.count) {
+		EXPECT_LE(WINDOW_START, d.at[0].iova);
+		EXPECT_GE(WINDOW_END, d.at[0].iova + d.at[0].size - 1);
+	}
 	EXPECT_EQ(100, fire(&self->dev, self->eventfd, 100));
 	ASSERT_EQ(0, irqs_off(&self->dev, MSI));
 	ASSERT_EQ(0, doorbells_read(&d));
@@ -108,7 +110,7 @@ TEST_F(edu, enable_disable)
 		ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
 		ASSERT_EQ(5, fire(&self->dev, self->eventfd, 5));
 		ASSERT_EQ(0, doorbells_read(&d));
-		ASSERT_EQ(1, d.refs);
+		ASSERT_EQ(translated(1), d.refs);
 		ASSERT_EQ(0, irqs_off(&self->dev, MSI));
 		ASSERT_EQ(0, doorbells_read(&d));
 		ASSERT_EQ(0, d.count);
@@ -130,7 +132,7 @@ TEST_F(edu, killed)
 		    open_edu(&self->dev, &self->space) ||
 		    irqs_set(&self->dev, MSI, 0, 1, &self->eventfd) ||
 		    fire(&self->dev, self->eventfd, 3) != 3 ||
-		    doorbells_read(&d) || d.refs != 1)
+		    doorbells_read(&d) || d.refs != translated(1))
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
@@ -180,8 +182,8 @@ TEST_F(replace, live_msi)
 		ASSERT_EQ(0, device_replace(&self->dev, ioas[i & 1]));
 		EXPECT_EQ(3, fire(&self->dev, self->eventfd, 3));
 		ASSERT_EQ(0, doorbells_read(&d));
-		EXPECT_EQ(1, d.count);
-		EXPECT_EQ(1, d.refs);
+		EXPECT_EQ(translated(1), d.count);
+		EXPECT_EQ(translated(1), d.refs);
 	}
 }
 

@@ -61,4 +61,9 @@ uint64_t event_wait(int fd, int milliseconds);
 
 int doorbells_read(struct doorbells *doorbells);
 
+/* @n where doorbells are translated. With DOORBELLS=0 in the environment, 0:
+ * the hypervisor lets messages pass by the IOMMU.
+ */
+int translated(int n);
+
 #endif

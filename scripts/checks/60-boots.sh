@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The selftests, in machines of every kind that the series supports. A test
+# case that is skipped counts as a failure.
+
+SELFTESTS=tools/testing/selftests/iommu_msi
+TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
+
+# build_tests <profile> <directory>: with the headers of that profile's kernel
+build_tests() {
+	local headers=$KBUILD/$1/usr-headers/include test
+	mkdir -p "$2/tests"
+	if [ ! -e "$headers/linux/iommufd.h" ]; then
+		headers=$CHECK_DIR/headers/include
+		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
+			"INSTALL_HDR_PATH=$CHECK_DIR/headers"
+	fi
+	for test in "${TESTS[@]}"; do
+		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
+			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
+			"$SELFTESTS/$test.c" "$SELFTESTS/vfio_util.c" "$SELFTESTS/nvme.c"
+	done
+	cp tools/boot/run-tests "$2/tests/"
+}
+
+# machine <profile> <gic> <iommu> <seconds> <environment>
+machine() {
+	local profile=$1 gic=$2 iommu=$3 limit=$4 add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0
+	scripts/build.sh "$profile"
+	build_tests "$profile" "$add"
+	scripts/boot.sh --profile "$profile" --gic "$gic" --iommu "$iommu" --add "$add" \
+		--run "$5 sh /tests/run-tests ${TESTS[*]}" --log "$log" --timeout "$limit" || status=$?
+	cp "$log" "$CHECK_DIR/$profile-$iommu-$gic.ktap"
+	return "$status"
+}
+
+base_its()    { machine base its smmuv3 180 ''; }
+base_v2m()    { machine base v2m smmuv3 180 'VECTORS=32'; }
+base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
+debug_its()   { machine debug its smmuv3 900 ''; }
+debug_v2m()   { machine debug v2m smmuv3 600 'VECTORS=32'; }
+k64_its()     { machine 64k its smmuv3 300 ''; }
+
+check smmuv3-its base_its
+check smmuv3-v2m base_v2m
+check virtio-its base_virtio
+check debug-smmuv3-its debug_its 1800
+check debug-smmuv3-v2m debug_v2m 1800
+check 64k-smmuv3-its k64_its 1800
