@@ -225,8 +225,8 @@ static int iommu_msi_init_aperture(struct iommu_msi_cookie *cookie,
 }
 
 /*
- * A driver that settles its page sizes when the first device attaches may do
- * so after the aperture was set.
+ * A driver that settles page sizes and geometry when the first device attaches
+ * may do so after the aperture was set.
  */
 static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 {
@@ -236,12 +236,13 @@ static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 
 	if (!cookie->total_pages)
 		return -ENXIO;
-	if (cookie->used_pages ||
-	    cookie->pgshift == __ffs(domain->pgsize_bitmap))
+	if (cookie->used_pages)
 		return 0;
 	if (!iommu_msi_aperture_acceptable(domain, cookie->aperture_start,
 					   cookie->aperture_end))
 		return -EINVAL;
+	if (cookie->pgshift == __ffs(domain->pgsize_bitmap))
+		return 0;
 	return iommu_msi_init_aperture(cookie, cookie->aperture_start,
 				       cookie->aperture_end);
 }
@@ -297,7 +298,8 @@ static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
 
 	map_pages = min(cookie->total_pages,
 			cookie->map_pages + max(cookie->map_pages, pages));
-	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
+	/* It takes somebody's enormous window or doorbell to be refused */
+	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!used_map)
 		return -ENOMEM;
 
@@ -781,7 +783,7 @@ static int iommu_msi_join_binding(struct iommu_group *group,
 		binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
 		if (!binding)
 			return -ENOMEM;
-		binding->group = iommu_group_ref_get(group);
+		binding->group = group;
 		binding->doorbell = doorbell;
 		binding->first = addr;
 		binding->last = last;
@@ -791,6 +793,7 @@ static int iommu_msi_join_binding(struct iommu_group *group,
 	binding->first = min(binding->first, addr);
 	binding->last = max(binding->last, last);
 	binding->users++;
+	iommu_group_ref_get(group);
 	desc->iommu_msi_binding = binding;
 	desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
 	return 0;
@@ -832,9 +835,9 @@ int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 
 /*
  * Drops a descriptor's reference, with the mutex of the binding's group held.
- * Returns true if the caller has to put that group once it released the mutex.
+ * The caller puts that group once it has released the mutex.
  */
-bool iommu_msi_unbind_desc(struct msi_desc *desc)
+void iommu_msi_unbind_desc(struct msi_desc *desc)
 {
 	struct iommu_msi_binding *binding = desc->iommu_msi_binding;
 
@@ -843,10 +846,9 @@ bool iommu_msi_unbind_desc(struct msi_desc *desc)
 	iommu_msi_put_doorbell(binding->doorbell);
 
 	if (--binding->users)
-		return false;
+		return;
 	list_del(&binding->node);
 	kfree(binding);
-	return true;
 }
 
 /* Maps in @domain what @binding stands for, at the IOVA that it has */

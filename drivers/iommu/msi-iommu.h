@@ -88,7 +88,7 @@ struct iommu_msi_doorbell {
 /**
  * struct iommu_msi_binding - what the descriptors of a group share a doorbell by
  * @node: in the group's list
- * @group: holds a reference
+ * @group: on which every descriptor has a reference
  * @doorbell: on which every descriptor has a reference
  * @next: while the group's domain is being replaced, the same in the next one
  * @first: lowest byte, by physical address, that a descriptor was prepared for
@@ -123,7 +123,7 @@ void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell);
 int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size);
-bool iommu_msi_unbind_desc(struct msi_desc *desc);
+void iommu_msi_unbind_desc(struct msi_desc *desc);
 int iommu_msi_carry_over(struct list_head *bindings, struct iommu_domain *old,
 			 struct iommu_domain *new);
 void iommu_msi_carried_over(struct list_head *bindings, bool replaced);

@@ -1,0 +1,1375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the MSI doorbell layer over a mock IOMMU
+ *
+ * The mock driver is registered with the IOMMU core like any other, and its
+ * devices are probed, grouped and attached by the core. It keeps its page
+ * table in an xarray and notes every call that a page table would choke on.
+ */
+#include <kunit/test.h>
+#include <linux/debugfs.h>
+#include <linux/fwnode.h>
+#include <linux/iommu.h>
+#include <linux/kthread.h>
+#include <linux/msi-iommu.h>
+#include <linux/platform_device.h>
+#include <linux/property.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "iommu-priv.h"
+#include "msi-iommu.h"
+
+#define WINDOW		0x08000000ULL
+#define WINDOW_END	0x080fffffULL
+#define DOORBELL	0x40008090040ULL	/* Above 4G, not at a page's start */
+#define PROT		IOMMU_MSI_PROT
+
+static struct {
+	struct iommu_device iommu;
+	struct platform_device *hw;
+	struct fwnode_handle *fwnode;
+	/* What the tests set */
+	unsigned long pgsizes;
+	unsigned long pgsizes_at_attach;
+	struct iommu_domain_geometry geometry;
+	struct iommu_domain_geometry geometry_at_attach;
+	bool unsupported;
+	bool hw_msi;
+	unsigned int default_type;
+	int fail_map;
+	int fail_attach;
+	/* What the driver saw */
+	atomic_t errors;
+	atomic_t ptes;
+} mock;
+
+struct mock_pte {
+	phys_addr_t pa;
+	int prot;
+};
+
+struct mock_domain {
+	struct iommu_domain domain;
+	struct xarray ptes;	/* By IOVA in units of 4K */
+};
+
+static struct mock_domain *to_mock(struct iommu_domain *domain)
+{
+	return container_of(domain, struct mock_domain, domain);
+}
+
+/* --- the mock driver ----------------------------------------------------- */
+
+static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t pa, size_t pgsize, size_t count, int prot,
+			  gfp_t gfp, size_t *mapped)
+{
+	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
+	struct mock_pte *pte;
+
+	if (mock.fail_map && !--mock.fail_map)
+		return -ENOMEM;
+	if (pgsize != smallest || !IS_ALIGNED(iova | pa, pgsize))
+		atomic_inc(&mock.errors);
+
+	for (; count; count--, iova += pgsize, pa += pgsize) {
+		int ret;
+
+		pte = kmalloc(sizeof(*pte), gfp);
+		if (!pte)
+			return -ENOMEM;
+		*pte = (struct mock_pte) { .pa = pa, .prot = prot };
+		ret = xa_insert(&to_mock(domain)->ptes, iova >> 12, pte, gfp);
+		if (ret) {
+			if (ret == -EBUSY)
+				atomic_inc(&mock.errors);
+			kfree(pte);
+			return ret;
+		}
+		atomic_inc(&mock.ptes);
+		*mapped += pgsize;
+	}
+	return 0;
+}
+
+static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t count,
+			       struct iommu_iotlb_gather *gather)
+{
+	size_t unmapped = 0;
+
+	for (; count; count--, iova += pgsize) {
+		struct mock_pte *pte = xa_erase(&to_mock(domain)->ptes,
+						iova >> 12);
+
+		if (!pte) {
+			atomic_inc(&mock.errors);
+			continue;
+		}
+		kfree(pte);
+		atomic_dec(&mock.ptes);
+		unmapped += pgsize;
+	}
+	return unmapped;
+}
+
+static phys_addr_t mock_iova_to_phys(struct iommu_domain *domain,
+				     dma_addr_t iova)
+{
+	unsigned long mask = (1UL << __ffs(domain->pgsize_bitmap)) - 1;
+	struct mock_pte *pte = xa_load(&to_mock(domain)->ptes,
+				       (iova & ~mask) >> 12);
+
+	return pte ? pte->pa + (iova & mask) : 0;
+}
+
+static int mock_attach(struct iommu_domain *domain, struct device *dev)
+{
+	if (mock.fail_attach && !--mock.fail_attach)
+		return -EINVAL;
+	if (domain->type == IOMMU_DOMAIN_UNMANAGED && mock.pgsizes_at_attach)
+		domain->pgsize_bitmap = mock.pgsizes_at_attach;
+	if (domain->type == IOMMU_DOMAIN_UNMANAGED &&
+	    mock.geometry_at_attach.aperture_end)
+		domain->geometry = mock.geometry_at_attach;
+	return 0;
+}
+
+static void mock_free(struct iommu_domain *domain)
+{
+	if (!xa_empty(&to_mock(domain)->ptes))
+		atomic_inc(&mock.errors);
+	xa_destroy(&to_mock(domain)->ptes);
+	kfree(to_mock(domain));
+}
+
+static const struct iommu_domain_ops mock_static_ops = {
+	.attach_dev = mock_attach,
+};
+
+static struct iommu_domain mock_identity = {
+	.type = IOMMU_DOMAIN_IDENTITY,
+	.ops = &mock_static_ops,
+};
+
+static struct iommu_domain mock_blocked = {
+	.type = IOMMU_DOMAIN_BLOCKED,
+	.ops = &mock_static_ops,
+};
+
+static const struct iommu_ops mock_ops;
+
+static struct iommu_domain *mock_domain_alloc(struct device *dev)
+{
+	struct mock_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+
+	if (!domain)
+		return NULL;
+	xa_init(&domain->ptes);
+	domain->domain.pgsize_bitmap = mock.pgsizes;
+	domain->domain.geometry = mock.geometry;
+	domain->domain.iommu_msi_supported =
+		!mock.unsupported && iommu_dev_translates_msi(dev);
+	return &domain->domain;
+}
+
+static struct iommu_device *mock_probe(struct device *dev)
+{
+	return &mock.iommu;
+}
+
+static bool mock_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_CACHE_COHERENCY;
+}
+
+static void mock_get_resv_regions(struct device *dev, struct list_head *head)
+{
+	struct iommu_resv_region *region;
+
+	region = iommu_alloc_resv_region(WINDOW, SZ_1M, 0, IOMMU_RESV_SW_MSI,
+					 GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
+	if (!mock.hw_msi)
+		return;
+	region = iommu_alloc_resv_region(DOORBELL & ~0xfffULL, SZ_4K, 0,
+					 IOMMU_RESV_MSI, GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
+}
+
+static int mock_def_domain_type(struct device *dev)
+{
+	return mock.default_type;
+}
+
+static const struct iommu_ops mock_ops = {
+	.identity_domain = &mock_identity,
+	.blocked_domain = &mock_blocked,
+	.capable = mock_capable,
+	.domain_alloc_paging = mock_domain_alloc,
+	.probe_device = mock_probe,
+	.device_group = generic_device_group,
+	.get_resv_regions = mock_get_resv_regions,
+	.def_domain_type = mock_def_domain_type,
+	.pgsize_bitmap = SZ_4K,
+	.default_domain_ops = &(const struct iommu_domain_ops) {
+		.attach_dev = mock_attach,
+		.map_pages = mock_map_pages,
+		.unmap_pages = mock_unmap_pages,
+		.iova_to_phys = mock_iova_to_phys,
+		.free = mock_free,
+	},
+};
+
+static int mock_suite_init(struct kunit_suite *suite)
+{
+	int ret;
+
+	mock.fwnode = fwnode_create_software_node(NULL, NULL);
+	if (IS_ERR(mock.fwnode))
+		return PTR_ERR(mock.fwnode);
+	mock.hw = platform_device_register_simple("msi-mock-iommu", -1, NULL, 0);
+	if (IS_ERR(mock.hw)) {
+		ret = PTR_ERR(mock.hw);
+		goto err_fwnode;
+	}
+	ret = iommu_device_sysfs_add(&mock.iommu, NULL, NULL, "msi-mock");
+	if (ret)
+		goto err_hw;
+	ret = iommu_device_register(&mock.iommu, &mock_ops, NULL);
+	if (ret)
+		goto err_sysfs;
+	mock.iommu.fwnode = mock.fwnode;
+	return 0;
+
+err_sysfs:
+	iommu_device_sysfs_remove(&mock.iommu);
+err_hw:
+	platform_device_unregister(mock.hw);
+err_fwnode:
+	fwnode_remove_software_node(mock.fwnode);
+	return ret;
+}
+
+static void mock_suite_exit(struct kunit_suite *suite)
+{
+	iommu_device_unregister(&mock.iommu);
+	iommu_device_sysfs_remove(&mock.iommu);
+	platform_device_unregister(mock.hw);
+	fwnode_remove_software_node(mock.fwnode);
+}
+
+/* --- fixture ------------------------------------------------------------- */
+
+static struct device *mock_device(struct kunit *test, int id)
+{
+	struct platform_device *pdev = platform_device_alloc("msi-mock", id);
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&pdev->dev, mock.fwnode), 0);
+	KUNIT_ASSERT_EQ(test, platform_device_add(pdev), 0);
+	KUNIT_ASSERT_NOT_NULL(test, pdev->dev.iommu_group);
+	return &pdev->dev;
+}
+
+static struct iommu_domain *mock_domain_for(struct kunit *test,
+					    struct device *dev)
+{
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(domain));
+	return domain;
+}
+
+struct fixture {
+	struct device *dev;
+	struct iommu_domain *domain;	/* @dev is attached to it */
+};
+
+static int fixture_init(struct kunit *test)
+{
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	mock.pgsizes = SZ_4K | SZ_2M | SZ_1G;
+	mock.pgsizes_at_attach = 0;
+	mock.geometry_at_attach = (struct iommu_domain_geometry) {};
+	mock.geometry = (struct iommu_domain_geometry) {
+		.aperture_end = ULONG_MAX, .force_aperture = true,
+	};
+	mock.unsupported = mock.hw_msi = false;
+	mock.default_type = IOMMU_DOMAIN_IDENTITY;
+	mock.fail_map = mock.fail_attach = 0;
+	atomic_set(&mock.errors, 0);
+	atomic_set(&mock.ptes, 0);
+	test->priv = f;
+	return 0;
+}
+
+/* The rest of it, for the knobs as they are set now */
+static struct fixture *fixture_attach(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	f->dev = mock_device(test, 0);
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	return f;
+}
+
+static struct fixture *fixture_window(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	return f;
+}
+
+static void fixture_free_domain(struct fixture *f)
+{
+	iommu_detach_device(f->domain, f->dev);
+	iommu_domain_free(f->domain);
+	f->domain = NULL;
+}
+
+static void fixture_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (f->domain)
+		fixture_free_domain(f);
+	if (f->dev)
+		platform_device_unregister(to_platform_device(f->dev));
+
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&mock.errors), 0,
+			    "the page table was misused");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&mock.ptes), 0,
+			    "something is still mapped");
+	KUNIT_EXPECT_TRUE_MSG(test, xa_empty(&iommu_msi_cookies),
+			      "a cookie is left");
+}
+
+static void expect_mapped(struct kunit *test, struct iommu_domain *domain,
+			  dma_addr_t iova, phys_addr_t pa)
+{
+	unsigned long mask = (1UL << __ffs(domain->pgsize_bitmap)) - 1;
+	struct mock_pte *pte = xa_load(&to_mock(domain)->ptes,
+				       (iova & ~mask) >> 12);
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, pte, "IOVA %pad is not mapped", &iova);
+	KUNIT_EXPECT_EQ(test, pte->pa, pa & ~(phys_addr_t)mask);
+	KUNIT_EXPECT_EQ(test, pte->prot, IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova), pa);
+}
+
+static void expect_window(struct kunit *test, struct iommu_domain *domain,
+			  dma_addr_t start, dma_addr_t end)
+{
+	struct iommu_domain_msi_geometry geometry;
+
+	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(domain,
+						    DOMAIN_ATTR_MSI_GEOMETRY,
+						    &geometry), 0);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_start, start);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_end, end);
+	KUNIT_EXPECT_EQ(test, iommu_domain_msi_aperture_valid(domain),
+			start < end);
+}
+
+static int get(struct iommu_domain *domain, phys_addr_t addr, size_t size,
+	       dma_addr_t *iova)
+{
+	return iommu_msi_get_doorbell_iova(domain, addr, size, PROT, iova);
+}
+
+static unsigned int refs_of(struct iommu_domain *domain, phys_addr_t addr)
+{
+	struct iommu_msi_cookie *cookie = domain->msi_cookie;
+	struct iommu_msi_doorbell *doorbell;
+
+	doorbell = mtree_load(&cookie->doorbells, addr >> cookie->pgshift);
+	return doorbell ? refcount_read(&doorbell->refs) : 0;
+}
+
+static const unsigned long granules[] = { SZ_4K, SZ_16K, SZ_64K };
+
+static void granule_desc(const unsigned long *granule, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%luK", *granule / SZ_1K);
+}
+
+KUNIT_ARRAY_PARAM(granule, granules, granule_desc);
+
+/* --- doorbells ----------------------------------------------------------- */
+
+static void test_share(struct kunit *test)
+{
+	const unsigned long granule = *(const unsigned long *)test->param_value;
+	dma_addr_t iova, again;
+	struct fixture *f;
+
+	mock.pgsizes = granule | SZ_1G;
+	f = fixture_window(test);
+
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, WINDOW + (DOORBELL & (granule - 1)));
+	expect_mapped(test, f->domain, iova, DOORBELL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+
+	/* The same, and another register of the page: one mapping */
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + 8, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova + 8);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 3);
+
+	/* Another page */
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + granule, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova + granule);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + granule);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + 8);
+	expect_mapped(test, f->domain, iova, DOORBELL);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+static void test_straddle(struct kunit *test)
+{
+	const unsigned long granule = *(const unsigned long *)test->param_value;
+	phys_addr_t edge = DOORBELL - (DOORBELL & (granule - 1)) + granule;
+	dma_addr_t iova, again;
+	struct fixture *f;
+
+	mock.pgsizes = granule;
+	f = fixture_window(test);
+
+	/* Two pages side by side, of which a doorbell within one is a part */
+	KUNIT_ASSERT_EQ(test, get(f->domain, edge - 4, 8, &iova), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	expect_mapped(test, f->domain, iova, edge - 4);
+	expect_mapped(test, f->domain, iova + 4, edge);
+	KUNIT_ASSERT_EQ(test, get(f->domain, edge, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova + 4);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge - 4), 2);
+
+	/* Only a part of these is mapped */
+	KUNIT_EXPECT_EQ(test, get(f->domain, edge + granule - 4, 8, &again),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, get(f->domain, edge - granule - 4, 8, &again),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, get(f->domain, edge - granule - 4, 3 * granule,
+				  &again), -EBUSY);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+
+	iommu_msi_put_doorbell_iova(f->domain, edge);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	iommu_msi_put_doorbell_iova(f->domain, edge - 4);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+static void test_bad_doorbell(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_domain *d = f->domain;
+	dma_addr_t iova = 1;
+
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 0, &iova), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get(d, PHYS_ADDR_MAX - 2, 4, &iova), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, SIZE_MAX, &iova), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, SZ_1G, &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, iommu_msi_get_doorbell_iova(d, DOORBELL, 4,
+							  PROT | IOMMU_READ,
+							  &iova), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_get_doorbell_iova(d, DOORBELL, 4,
+							  IOMMU_MMIO, &iova),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, iova, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+
+	/* The last byte of the address space is a doorbell like any other */
+	KUNIT_EXPECT_EQ(test, get(d, PHYS_ADDR_MAX - 3, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(d, PHYS_ADDR_MAX - 3);
+
+	/* Mapped already, with another protection or smaller than asked for */
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_get_doorbell_iova(d, DOORBELL, 4,
+							  IOMMU_WRITE, &iova),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, SZ_4K, &iova), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refs_of(d, DOORBELL), 1);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+}
+
+static void test_full(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	dma_addr_t iova, freed;
+	unsigned int i;
+
+	for (i = 0; i < 256; i++) {
+		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
+					  &iova), 0);
+		KUNIT_ASSERT_GE(test, iova, WINDOW);
+		KUNIT_ASSERT_LE(test, iova, WINDOW_END);
+		expect_mapped(test, f->domain, iova, DOORBELL + i * SZ_4K);
+		if (i == 77)
+			freed = iova;
+	}
+
+	/* Full: an error and nothing else, but what is mapped can be shared */
+	iova = 1;
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K, 4, &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, iova, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 256);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+
+	/* A page that is given back is used again, two are not there */
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + 77 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K - 4 - 0x40, 8,
+				  &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, freed);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K);
+
+	for (i = 0; i < 256; i++)
+		if (i != 77)
+			iommu_msi_put_doorbell_iova(f->domain,
+						    DOORBELL + i * SZ_4K);
+}
+
+static void test_map_grows(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	dma_addr_t iova;
+	unsigned int i;
+
+	/* 4 GiB: far more pages than are tracked at first */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_4G,
+						     2ULL * SZ_4G - 1), 0);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->map_pages, 256);
+	for (i = 0; i < 600; i++) {
+		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
+					  &iova), 0);
+		KUNIT_ASSERT_EQ(test, iova, SZ_4G + i * SZ_4K + 0x40);
+	}
+	/* One that is larger than all that is tracked */
+	KUNIT_ASSERT_EQ(test, get(f->domain, SZ_1G, SZ_16M, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, SZ_4G + 600 * SZ_4K);
+	iommu_msi_put_doorbell_iova(f->domain, SZ_1G);
+	for (i = 0; i < 600; i++)
+		iommu_msi_put_doorbell_iova(f->domain, DOORBELL + i * SZ_4K);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
+}
+
+static void test_fail_map(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	phys_addr_t edge = ALIGN(DOORBELL, SZ_4K);
+	dma_addr_t iova;
+	int i;
+
+	/* One page, then the second of two, which takes the first back */
+	mock.fail_map = 1;
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -ENOMEM);
+	for (i = 1; i <= 2; i++) {
+		mock.fail_map = i;
+		if (!get(f->domain, edge - 4, 8, &iova)) {
+			/* The core maps both by one call */
+			KUNIT_EXPECT_EQ(test, i, 2);
+			iommu_msi_put_doorbell_iova(f->domain, edge - 4);
+		}
+		KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+		KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
+	}
+	mock.fail_map = 0;
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, WINDOW + 0x40);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+}
+
+/* --- aperture ------------------------------------------------------------ */
+
+static void test_aperture(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct iommu_domain *d = f->domain;
+	dma_addr_t iova;
+
+	expect_window(test, d, 0, 0);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), -ENXIO);
+	KUNIT_EXPECT_EQ(test, iommu_get_msi_cookie(d), 0);
+	KUNIT_EXPECT_EQ(test, iommu_get_msi_cookie(d), 0);
+	expect_window(test, d, 0, 0);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), -ENXIO);
+
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END), 0);
+	expect_window(test, d, WINDOW, WINDOW_END);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END), 0);
+
+	/* What cannot be leaves what is */
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW_END, WINDOW), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW + 1, WINDOW_END),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END - 1),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END + 1),
+			-EINVAL);
+	expect_window(test, d, WINDOW, WINDOW_END);
+
+	/* Another one while it is in use, and afterwards */
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, SZ_4G, SZ_4G + SZ_64K - 1),
+			-EBUSY);
+	expect_window(test, d, WINDOW, WINDOW_END);
+	expect_mapped(test, d, iova, DOORBELL);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, SZ_4G, SZ_4G + SZ_64K - 1),
+			0);
+	expect_window(test, d, SZ_4G, SZ_4G + SZ_64K - 1);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, SZ_4G + 0x40);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+}
+
+static void test_aperture_edges(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct iommu_domain *d = f->domain;
+	dma_addr_t iova;
+	int i;
+
+	/* At 0, one page, where IOVA 0 is as good as any other */
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, 0, SZ_4K - 1), 0);
+	expect_window(test, d, 0, SZ_4K - 1);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, get(d, DOORBELL - 0x40, 4, &iova), 0);
+		KUNIT_EXPECT_EQ(test, iova, 0);
+		expect_mapped(test, d, 0, DOORBELL - 0x40);
+		KUNIT_EXPECT_EQ(test, get(d, DOORBELL + SZ_4K, 4, &iova), -ENOSPC);
+		iommu_msi_put_doorbell_iova(d, DOORBELL - 0x40);
+	}
+
+	/* At the top of the address space */
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, ULONG_MAX - SZ_8K + 1,
+						     ULONG_MAX), 0);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, ULONG_MAX - SZ_8K + 1 + 0x40);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + SZ_4K, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, ULONG_MAX - SZ_4K + 1 + 0x40);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL + SZ_8K, 4, &iova), -ENOSPC);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+	iommu_msi_put_doorbell_iova(d, DOORBELL + SZ_4K);
+
+	/* All of it */
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, 0, ULONG_MAX), 0);
+	KUNIT_EXPECT_LE(test, d->msi_cookie->map_pages, 256);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+}
+
+static void test_aperture_geometry(struct kunit *test)
+{
+	struct iommu_domain *d;
+
+	mock.geometry = (struct iommu_domain_geometry) {
+		.aperture_start = SZ_64M, .aperture_end = SZ_256M - 1,
+	};
+	d = fixture_attach(test)->domain;
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, SZ_64M - SZ_4K,
+						     SZ_64M + SZ_4K - 1),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, SZ_256M - SZ_4K,
+						     SZ_256M + SZ_4K - 1),
+			-EINVAL);
+	expect_window(test, d, 0, 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, SZ_64M, SZ_256M - 1), 0);
+}
+
+static void test_aperture_late(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	dma_addr_t iova;
+
+	/* The driver settles on 64K pages when the device attaches */
+	mock.pgsizes_at_attach = SZ_64K;
+	f->dev = mock_device(test, 0);
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_1M + SZ_4K,
+						     SZ_2M - 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_1M,
+						     SZ_2M - 1), 0);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->total_pages, 16);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, SZ_1M + (DOORBELL & (SZ_64K - 1)));
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+
+	/* The same window, aligned for both sizes, needs no setting again */
+	fixture_free_domain(f);
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->total_pages, 16);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+}
+
+static void test_geometry_late(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	dma_addr_t iova;
+
+	/* The window lies outside of what the driver settles on */
+	mock.geometry = (struct iommu_domain_geometry) {};
+	mock.geometry_at_attach.aperture_end = SZ_64M - 1;
+	f->dev = mock_device(test, 0);
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_256M,
+						     SZ_256M + SZ_1M - 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -EINVAL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+static void test_no_page_size(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	f->domain->pgsize_bitmap = 0;
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), -EINVAL);
+	expect_window(test, f->domain, 0, 0);
+}
+
+static void test_attr(struct kunit *test)
+{
+	struct iommu_domain_msi_geometry geometry;
+	struct fixture *f;
+	dma_addr_t iova;
+
+	mock.unsupported = true;
+	f = fixture_attach(test);
+
+	memset(&geometry, 0x55, sizeof(geometry));
+	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(f->domain,
+						    DOMAIN_ATTR_MSI_GEOMETRY + 1,
+						    &geometry), -EINVAL);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_end, 0x5555555555555555ULL);
+	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(f->domain,
+						    DOMAIN_ATTR_MSI_GEOMETRY,
+						    &geometry), 0);
+	KUNIT_EXPECT_FALSE(test, geometry.iommu_msi_supported);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_end, 0);
+
+	/* A domain without support takes part in nothing */
+	KUNIT_EXPECT_EQ(test, iommu_get_msi_cookie(f->domain), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), -ENODEV);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -ENODEV);
+	iommu_put_msi_cookie(f->domain);
+}
+
+/* --- the end of a domain ------------------------------------------------- */
+
+static void test_cookie_api_refs(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	dma_addr_t iova;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i / 2 * SZ_4K, 4,
+					  &iova), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 4);
+
+	/* By hand; the domain can be used again then */
+	iommu_put_msi_cookie(f->domain);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	expect_window(test, f->domain, 0, 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -ENXIO);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+
+	/* With the domain; fixture_exit() sees what is left */
+	fixture_free_domain(f);
+}
+
+static void desc_init(struct msi_desc *desc, struct device *dev)
+{
+	memset(desc, 0, sizeof(*desc));
+	desc->dev = dev;
+	desc->nvec_used = 1;
+}
+
+static void test_desc_outlives_domain(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct msi_desc desc[3];
+	dma_addr_t iova;
+	int i;
+
+	/* Descriptors alone on one page, together with the API on another */
+	for (i = 0; i < ARRAY_SIZE(desc); i++) {
+		desc_init(&desc[i], f->dev);
+		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
+							     DOORBELL + i / 2 * SZ_4K,
+							     4), 0);
+	}
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_4K, 4, &iova), 0);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_8K, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL + SZ_4K), 2);
+
+	fixture_free_domain(f);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.errors), 0);
+
+	for (i = 0; i < ARRAY_SIZE(desc); i++) {
+		KUNIT_EXPECT_NOT_NULL(test, desc[i].iommu_msi_binding);
+		iommu_msi_release_desc(&desc[i]);
+		KUNIT_EXPECT_NULL(test, desc[i].iommu_msi_binding);
+	}
+}
+
+/* --- descriptors --------------------------------------------------------- */
+
+static void test_desc(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct msi_desc desc[2];
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(DOORBELL),
+		.address_lo = lower_32_bits(DOORBELL + 8),
+		.data = 42,
+	};
+
+	desc_init(&desc[0], f->dev);
+	desc_init(&desc[1], f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[0], DOORBELL, 12), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[1], DOORBELL, 12), 0);
+	expect_mapped(test, f->domain, WINDOW + 0x40, DOORBELL);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+
+	/* Any register of the extent; the carry into the high word included */
+	iommu_msi_compose_msg(&desc[0], &msg);
+	KUNIT_EXPECT_EQ(test, msg.address_hi, 0);
+	KUNIT_EXPECT_EQ(test, msg.address_lo, WINDOW + 0x48);
+	KUNIT_EXPECT_EQ(test, msg.data, 42);
+
+	/* Prepared again without having been released: no reference is lost */
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[0], DOORBELL, 12), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+
+	iommu_msi_release_desc(&desc[0]);
+	iommu_msi_release_desc(&desc[0]);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 1);
+	msg.address_lo = 0x1234;
+	iommu_msi_compose_msg(&desc[0], &msg);
+	KUNIT_EXPECT_EQ(test, msg.address_lo, 0x1234);
+	iommu_msi_release_desc(&desc[1]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+static void test_desc_fails(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct msi_desc desc;
+	dma_addr_t iova;
+
+	desc_init(&desc, f->dev);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENXIO);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW + SZ_4K - 1), 0);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_4K, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENOSPC);
+	KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
+	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	expect_mapped(test, f->domain, iova, DOORBELL + SZ_4K);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + SZ_4K);
+
+	mock.fail_map = 1;
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	iommu_msi_release_desc(&desc);
+}
+
+static void test_desc_untranslated(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct device *plain = &mock.hw->dev;
+	struct msi_desc desc;
+
+	/* No IOMMU at all */
+	desc_init(&desc, plain);
+	desc.iommu_msi_offset = 5;
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(plain));
+
+	/* A default domain, identity here */
+	f->dev = mock_device(test, 0);
+	desc_init(&desc, f->dev);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+
+	/* A domain that does not take part */
+	mock.unsupported = true;
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+}
+
+static void test_hw_msi(struct kunit *test)
+{
+	struct msi_msg msg = { .address_lo = 0x8090040 }, before = msg;
+	struct iommu_domain *domain;
+	struct msi_desc desc;
+	struct device *other;
+	struct fixture *f;
+
+	/* Allocated for a device with a hardware MSI region: not supported */
+	mock.hw_msi = true;
+	f = fixture_attach(test);
+	KUNIT_EXPECT_FALSE(test, iommu_dev_translates_msi(f->dev));
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), -ENODEV);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+
+	/* It bypasses translation in another device's domain just as well */
+	mock.hw_msi = false;
+	other = mock_device(test, 1);
+	KUNIT_EXPECT_TRUE(test, iommu_dev_translates_msi(other));
+	domain = mock_domain_for(test, other);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(domain, other), 0);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_msi_domain(other), domain);
+	fixture_free_domain(f);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(domain, f->dev), 0);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+	desc_init(&desc, f->dev);
+	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), 0);
+	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
+
+	iommu_detach_device(domain, f->dev);
+	iommu_detach_device(domain, other);
+	iommu_domain_free(domain);
+	platform_device_unregister(to_platform_device(other));
+}
+
+#ifdef CONFIG_IOMMU_DMA
+static void test_desc_dma(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct iommu_domain *domain;
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(DOORBELL),
+		.address_lo = lower_32_bits(DOORBELL),
+	};
+	struct msi_desc desc;
+	u64 iova;
+
+	/* The DMA layer's own: not ours to map, but the message is rewritten */
+	mock.default_type = IOMMU_DOMAIN_DMA;
+	f->dev = mock_device(test, 0);
+	domain = iommu_get_domain_for_dev(f->dev);
+	if (!iommu_is_dma_domain(domain))
+		kunit_skip(test, "the default domain is not the DMA layer's");
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(domain, WINDOW,
+						     WINDOW_END), -ENODEV);
+
+	desc_init(&desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
+	iommu_msi_compose_msg(&desc, &msg);
+	iova = (u64)msg.address_hi << 32 | msg.address_lo;
+	KUNIT_EXPECT_NE(test, iova, DOORBELL);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova), DOORBELL);
+	iommu_msi_release_desc(&desc);
+	/* It stays mapped for as long as the domain */
+	iommu_unmap(domain, iova & PAGE_MASK, PAGE_SIZE);
+}
+#endif
+
+static void test_replace(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_domain *next, *none;
+	struct msi_desc desc[3];
+	dma_addr_t iova;
+	u64 offset;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		desc_init(&desc[i], f->dev);
+		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
+							     DOORBELL + i / 2 * SZ_4K,
+							     4), 0);
+	}
+	offset = desc[2].iommu_msi_offset;
+
+	/* A window that does not have the IOVA, or none: refused, untouched */
+	none = mock_domain_for(test, f->dev);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, SZ_4G,
+						     SZ_4G + SZ_1M - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EINVAL);
+	/* The second page does not fit any more: the first one is taken back */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, WINDOW,
+						     WINDOW + SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EINVAL);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev), f->domain);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+
+	/* Another doorbell sits where this one must go */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, WINDOW, WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, get(none, DOORBELL + SZ_1M, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EBUSY);
+	/* This one is there, elsewhere */
+	KUNIT_ASSERT_EQ(test, get(none, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refs_of(none, DOORBELL), 1);
+	iommu_domain_free(none);
+
+	/* It fits, but the driver refuses to attach */
+	next = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
+	mock.fail_attach = 1;
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 next), -EINVAL);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), 0);
+
+	/* It fits: every reference moves, no message changes */
+	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 next), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL + SZ_4K), 1);
+	KUNIT_EXPECT_EQ(test, desc[2].iommu_msi_offset, offset);
+	expect_mapped(test, next, DOORBELL + SZ_4K + offset, DOORBELL + SZ_4K);
+	iommu_domain_free(f->domain);
+	f->domain = next;
+
+	for (i = 0; i < 3; i++)
+		iommu_msi_release_desc(&desc[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+static void test_replace_huge(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct iommu_domain *next;
+	struct msi_desc desc;
+
+	/* To keep a page so far up in a window from 0 on takes too large a map */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, 1ULL << 42,
+						     (1ULL << 42) + SZ_1M - 1), 0);
+	desc_init(&desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	next = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, 0, ULONG_MAX), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 next), -ENOMEM);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev), f->domain);
+	expect_mapped(test, f->domain, (1ULL << 42) + 0x40, DOORBELL);
+	iommu_domain_free(next);
+	iommu_msi_release_desc(&desc);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+static void test_pa_to_va(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(DOORBELL),
+		.address_lo = lower_32_bits(DOORBELL) + 4,
+		.data = 7,
+	};
+	struct msi_msg before = msg;
+	static DEFINE_RAW_SPINLOCK(lock);
+	unsigned long flags;
+	dma_addr_t iova;
+	int ret;
+
+	KUNIT_EXPECT_PTR_EQ(test, iommu_msi_domain(f->dev), f->domain);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENXIO);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENOENT);
+	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
+
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	raw_spin_lock_irqsave(&lock, flags);
+	ret = iommu_msi_msg_pa_to_va(f->dev, &msg);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, msg.address_hi, 0);
+	KUNIT_EXPECT_EQ(test, msg.address_lo, iova + 4);
+	KUNIT_EXPECT_EQ(test, msg.data, 7);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+
+	/* Once it is gone the message cannot be rewritten any more */
+	msg = before;
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENOENT);
+	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
+
+	/* Back in the default domain nothing needs to be rewritten */
+	fixture_free_domain(f);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), 0);
+	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
+}
+
+/* --- threads ------------------------------------------------------------- */
+
+#define THREADS	4
+
+struct racer {
+	struct task_struct *task;
+	struct iommu_domain *domain;
+	unsigned int id;
+	int bad;
+};
+
+static int race_get_put(void *data)
+{
+	struct racer *r = data;
+	dma_addr_t iova;
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		phys_addr_t addr = DOORBELL +
+				   (i & 1 ? 0 : (r->id + 1) * SZ_4K);
+
+		if (get(r->domain, addr, 4, &iova) ||
+		    iommu_iova_to_phys(r->domain, iova) != addr)
+			r->bad++;
+		else
+			iommu_msi_put_doorbell_iova(r->domain, addr);
+		cond_resched();
+	}
+	return r->bad;
+}
+
+static int race_set(void *data)
+{
+	struct racer *r = data;
+	int i;
+
+	for (i = 0; i < 4000; i++) {
+		u64 at = (u64)(i % 16 + 1) << 32;
+
+		if (iommu_msi_set_aperture(r->domain, at, at + SZ_64K - 1))
+			r->bad++;
+		cond_resched();
+	}
+	return r->bad;
+}
+
+static int race_read(void *data)
+{
+	struct iommu_domain_msi_geometry g;
+	struct racer *r = data;
+	int i;
+
+	for (i = 0; i < 20000; i++) {
+		iommu_domain_get_attr(r->domain, DOMAIN_ATTR_MSI_GEOMETRY, &g);
+		if (g.aperture_start < g.aperture_end &&
+		    g.aperture_end - g.aperture_start != SZ_64K - 1)
+			r->bad++;
+		if (!(i % 64))
+			cond_resched();
+	}
+	return r->bad;
+}
+
+static void race(struct kunit *test, struct iommu_domain *domain,
+		 int (*first)(void *data), int (*others)(void *data))
+{
+	struct racer racers[THREADS] = {};
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		racers[i].domain = domain;
+		racers[i].id = i;
+		racers[i].task = kthread_create(i ? others : first, &racers[i],
+						"msi-race/%d", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
+		get_task_struct(racers[i].task);
+	}
+	for (i = 0; i < THREADS; i++)
+		wake_up_process(racers[i].task);
+	for (i = 0; i < THREADS; i++) {
+		kthread_stop_put(racers[i].task);
+		KUNIT_EXPECT_EQ_MSG(test, racers[i].bad, 0, "thread %d", i);
+	}
+}
+
+static void test_race_get_put(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+
+	race(test, f->domain, race_get_put, race_get_put);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
+}
+
+static void test_race_geometry(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	race(test, f->domain, race_set, race_read);
+}
+
+/* --- allocation failures ------------------------------------------------- */
+
+#ifdef CONFIG_FAILSLAB
+/*
+ * What a test would write to debugfs: let failslab fail allocations that may
+ * reclaim, without a stack trace for each. Returns false if it cannot.
+ */
+static bool failslab_setup(bool on)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *ignore, *verbose;
+	bool ok = false;
+
+	if (!dir)
+		return false;
+	ignore = debugfs_lookup("ignore-gfp-wait", dir);
+	verbose = debugfs_lookup("verbose", dir);
+	if (ignore && verbose) {
+		*(bool *)d_inode(ignore)->i_private = !on;
+		*(unsigned long *)d_inode(verbose)->i_private = on ? 0 : 2;
+		ok = true;
+	}
+	dput(verbose);
+	dput(ignore);
+	dput(dir);
+	return ok;
+}
+
+static void test_fail_alloc(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	phys_addr_t edge = ALIGN(DOORBELL, SZ_4K);
+	unsigned int n, failures = 0;
+	struct msi_desc desc;
+	dma_addr_t iova;
+	int ret = -ENOMEM;
+
+	if (!failslab_setup(true))
+		kunit_skip(test, "failslab is not in debugfs (FAULT_INJECTION_DEBUG_FS)");
+
+	desc_init(&desc, f->dev);
+	for (n = 1; ret && n < 100; n++) {
+		int left;
+
+		current->fail_nth = n;
+		ret = iommu_msi_set_aperture(f->domain, WINDOW, WINDOW_END);
+		if (!ret)
+			ret = get(f->domain, edge - 4, 8, &iova);
+		if (!ret)
+			ret = iommu_msi_prepare_desc(&desc, DOORBELL, 4);
+		left = current->fail_nth;
+		current->fail_nth = 0;
+
+		/* Retried inside, or failed; never half done */
+		if (ret) {
+			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+			KUNIT_EXPECT_EQ(test, left, 0);
+			KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
+			failures++;
+		} else if (!left) {
+			ret = -EAGAIN;
+		}
+		iommu_msi_release_desc(&desc);
+		iommu_put_msi_cookie(f->domain);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&iommu_msi_cookies));
+	}
+	failslab_setup(false);
+
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	/* Cookie, bitmap, doorbell, page table and binding at the very least */
+	KUNIT_EXPECT_GE(test, failures, 5);
+}
+#else
+static void test_fail_alloc(struct kunit *test)
+{
+	kunit_skip(test, "needs FAILSLAB");
+}
+#endif
+
+static struct kunit_case iommu_msi_cases[] = {
+	KUNIT_CASE_PARAM(test_share, granule_gen_params),
+	KUNIT_CASE_PARAM(test_straddle, granule_gen_params),
+	KUNIT_CASE(test_bad_doorbell),
+	KUNIT_CASE(test_full),
+	KUNIT_CASE(test_map_grows),
+	KUNIT_CASE(test_fail_map),
+	KUNIT_CASE(test_aperture),
+	KUNIT_CASE(test_aperture_edges),
+	KUNIT_CASE(test_aperture_geometry),
+	KUNIT_CASE(test_aperture_late),
+	KUNIT_CASE(test_geometry_late),
+	KUNIT_CASE(test_no_page_size),
+	KUNIT_CASE(test_attr),
+	KUNIT_CASE(test_cookie_api_refs),
+	KUNIT_CASE(test_desc_outlives_domain),
+	KUNIT_CASE(test_desc),
+	KUNIT_CASE(test_desc_fails),
+	KUNIT_CASE(test_desc_untranslated),
+	KUNIT_CASE(test_hw_msi),
+#ifdef CONFIG_IOMMU_DMA
+	KUNIT_CASE(test_desc_dma),
+#endif
+	KUNIT_CASE(test_replace),
+	KUNIT_CASE(test_replace_huge),
+	KUNIT_CASE(test_pa_to_va),
+	KUNIT_CASE_SLOW(test_race_get_put),
+	KUNIT_CASE_SLOW(test_race_geometry),
+	KUNIT_CASE(test_fail_alloc),
+	{}
+};
+
+static struct kunit_suite iommu_msi_suite = {
+	.name = "iommu_msi",
+	.suite_init = mock_suite_init,
+	.suite_exit = mock_suite_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = iommu_msi_cases,
+};
+kunit_test_suite(iommu_msi_suite);
