@@ -29,7 +29,7 @@ machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0
 	scripts/build.sh "$profile"
 	build_tests "$profile" "$add"
-	scripts/boot.sh --profile "$profile" --gic "$gic" --iommu "$iommu" --add "$add" \
+	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" \
 		--run "$5 sh /tests/run-tests ${TESTS[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/$profile-$iommu-$gic.ktap"
 	return "$status"
