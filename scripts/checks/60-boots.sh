@@ -6,6 +6,7 @@
 
 SELFTESTS=tools/testing/selftests/iommu_msi
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
+TESTS_TRANSLATED=(iommu_msi_full_test)	# need doorbells that are translated
 
 # build_tests <profile> <directory>: with the headers of that profile's kernel
 build_tests() {
@@ -16,7 +17,7 @@ build_tests() {
 		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
 			"INSTALL_HDR_PATH=$CHECK_DIR/headers"
 	fi
-	for test in "${TESTS[@]}"; do
+	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}"; do
 		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
 			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
 			"$SELFTESTS/$test.c" "$SELFTESTS/vfio_util.c" "$SELFTESTS/nvme.c"
@@ -24,13 +25,27 @@ build_tests() {
 	cp tools/boot/run-tests "$2/tests/"
 }
 
+# build_module <profile> <directory>: out of tree, as a user of the API would
+build_module() {
+	local source=$CHECK_DIR/module
+	cp -R "$SELFTESTS/test_modules" "$source"
+	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
+		LOCALVERSION= "M=$source" modules
+	cp "$source/msi_fill.ko" "$2/tests/"
+}
+
 # machine <profile> <gic> <iommu> <seconds> <environment>
 machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0
+	local tests=("${TESTS[@]}")
+	if [ "$iommu" = smmuv3 ]; then
+		tests+=("${TESTS_TRANSLATED[@]}")
+	fi
 	scripts/build.sh "$profile"
 	build_tests "$profile" "$add"
+	build_module "$profile" "$add"
 	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" \
-		--run "$5 sh /tests/run-tests ${TESTS[*]}" --log "$log" --timeout "$limit" || status=$?
+		--run "$5 sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/$profile-$iommu-$gic.ktap"
 	return "$status"
 }

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A full MSI window: test_modules/msi_fill.ko, next to this program, fills it
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "vfio_util.h"
+#include "kselftest_harness.h"
+
+#define MSI		VFIO_PCI_MSI_IRQ_INDEX
+#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
+#define NVME_VECTORS	4
+#define EDU_RAISE	(0x60 / 4)
+#define EDU_ACK		(0x64 / 4)
+#define EDU		(getenv("EDU") ?: "0000:00:02.0")
+#define NVME		(getenv("NVME") ?: "0000:00:03.0")
+
+static int fill(const char *bdf)
+{
+	char path[256], option[64];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
+	int fd, ret;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	strcpy(strrchr(path, '/'), "/msi_fill.ko");
+	snprintf(option, sizeof(option), "device=%s", bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, option, 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int empty(void)
+{
+	return syscall(SYS_delete_module, "msi_fill", O_NONBLOCK) ? -errno : 0;
+}
+
+static int filled(void)
+{
+	FILE *file = fopen("/sys/module/msi_fill/parameters/pages", "re");
+	int pages = -1;
+
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%d", &pages) != 1)
+		pages = -EIO;
+	fclose(file);
+	return pages;
+}
+
+/* The messages since @kmsg was opened that name all three */
+static int complaints(int kmsg, const char *device, const char *window)
+{
+	char line[1024];
+	int found = 0;
+	ssize_t n;
+
+	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		found += strstr(line, device) && strstr(line, window) &&
+			 strstr(line, "doorbell 0x00000000080");
+	}
+	return found;
+}
+
+FIXTURE(full)
+{
+	struct space space[2];
+	struct device edu, nvme;
+	int eventfd, nvme_fds[NVME_VECTORS], kmsg;
+};
+
+FIXTURE_VARIANT(full)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(full, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(full, iommufd) { .backend = IOMMUFD };
+
+FIXTURE_SETUP(full)
+{
+	int i;
+
+	empty();
+	ASSERT_EQ(0, device_to_vfio(EDU));
+	ASSERT_EQ(0, device_to_vfio(NVME));
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	for (i = 0; i < NVME_VECTORS; i++)
+		self->nvme_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, self->kmsg);
+	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, space_open(&self->space[i], variant->backend));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space[0], EDU));
+	ASSERT_EQ(0, device_enable(&self->edu));
+	ASSERT_EQ(0, device_map_bar(&self->edu, 0));
+	ASSERT_EQ(0, device_open(&self->nvme, &self->space[1], NVME));
+}
+
+FIXTURE_TEARDOWN(full)
+{
+	struct doorbells d;
+	int i;
+
+	empty();
+	device_close(&self->edu);
+	device_close(&self->nvme);
+	for (i = 0; i < 2; i++)
+		space_close(&self->space[i]);
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+static int fire(struct device *dev, int eventfd)
+{
+	volatile uint32_t *regs = dev->bar;
+	int i, arrived = 0;
+
+	for (i = 0; i < 10; i++) {
+		regs[EDU_RAISE] = 1;
+		arrived += event_wait(eventfd, 1000);
+		regs[EDU_ACK] = 1;
+	}
+	return arrived;
+}
+
+/* No vector for one device; the other one's, in its own window, goes on */
+TEST_F(full, new_vector)
+{
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, fill(NVME));
+	EXPECT_EQ(0x100000 / getpagesize(), filled());
+	EXPECT_EQ(-ENOSPC, irqs_set(&self->nvme, MSIX, 0, NVME_VECTORS,
+				    self->nvme_fds));
+	EXPECT_EQ(1, complaints(self->kmsg, NVME,
+				"0x0000000008000000-0x00000000080fffff"));
+	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	ASSERT_EQ(0, empty());
+	EXPECT_EQ(0, irqs_set(&self->nvme, MSIX, 0, NVME_VECTORS,
+			      self->nvme_fds));
+	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+}
+
+/* What was live before its own window was full stays live */
+TEST_F(full, live_vector)
+{
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, fill(EDU));
+	EXPECT_EQ(0x100000 / getpagesize() - 1, filled());
+	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	ASSERT_EQ(0, empty());
+	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+}
+
+TEST_HARNESS_MAIN
