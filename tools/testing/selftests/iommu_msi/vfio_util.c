@@ -18,7 +18,9 @@
 
 static int call(int fd, unsigned long request, void *arg)
 {
-	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
 }
 
 static int write_file(const char *dir, const char *name, const char *text)

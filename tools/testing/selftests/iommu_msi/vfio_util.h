@@ -51,6 +51,7 @@ int device_enable(struct device *dev);
 int device_map_bar(struct device *dev, int index);
 void device_close(struct device *dev);
 
+/* irqs_set() sets nothing and says how many it could when there are too few */
 int irqs_info(struct device *dev, int index, uint32_t *count, bool *dynamic);
 int irqs_set(struct device *dev, int index, int start, int count,
 	     const int *eventfds);
