@@ -290,14 +290,13 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 }
 EXPORT_SYMBOL_GPL(iommu_msi_set_aperture);
 
-/* Doubles the map, or more, to make room for @pages at its end */
+/* Doubles the map at least, so that it covers @pages if the aperture has them */
 static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
 			      unsigned long pages)
 {
 	unsigned long map_pages, *used_map;
 
-	map_pages = min(cookie->total_pages,
-			cookie->map_pages + max(cookie->map_pages, pages));
+	map_pages = min(cookie->total_pages, max(2 * cookie->map_pages, pages));
 	/* It takes somebody's enormous window or doorbell to be refused */
 	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!used_map)
@@ -330,7 +329,7 @@ static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 			break;
 		if (cookie->map_pages == cookie->total_pages)
 			return -ENOSPC;
-		ret = iommu_msi_grow_map(cookie, pages);
+		ret = iommu_msi_grow_map(cookie, cookie->map_pages + pages);
 		if (ret)
 			return ret;
 	}
@@ -356,8 +355,8 @@ static int iommu_msi_take_iova(struct iommu_msi_cookie *cookie, dma_addr_t iova,
 	    offset & ((1UL << cookie->pgshift) - 1))
 		return -EINVAL;
 
-	while (cookie->map_pages < first + pages) {
-		ret = iommu_msi_grow_map(cookie, pages);
+	if (cookie->map_pages < first + pages) {
+		ret = iommu_msi_grow_map(cookie, first + pages);
 		if (ret)
 			return ret;
 	}
