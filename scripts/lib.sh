@@ -9,6 +9,8 @@ shopt -s inherit_errexit
 
 # A caller's git environment (a hook, `git rebase --exec`) must not leak in.
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_PREFIX
+# Nor may what make was called with: make check CHECK=... is no kernel's CHECK=.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL CHECK
 export LC_ALL=C.UTF-8
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

@@ -241,10 +241,11 @@ static int mock_suite_init(struct kunit_suite *suite)
 	ret = iommu_device_sysfs_add(&mock.iommu, NULL, NULL, "msi-mock");
 	if (ret)
 		goto err_hw;
+	/* Without a fwnode every device that has no IOMMU would be the mock's */
+	mock.iommu.fwnode = mock.fwnode;
 	ret = iommu_device_register(&mock.iommu, &mock_ops, NULL);
 	if (ret)
 		goto err_sysfs;
-	mock.iommu.fwnode = mock.fwnode;
 	return 0;
 
 err_sysfs:
@@ -306,9 +307,11 @@ static int fixture_init(struct kunit *test)
 	mock.geometry = (struct iommu_domain_geometry) {
 		.aperture_end = ULONG_MAX, .force_aperture = true,
 	};
-	mock.unsupported = mock.hw_msi = false;
+	mock.unsupported = false;
+	mock.hw_msi = false;
 	mock.default_type = IOMMU_DOMAIN_IDENTITY;
-	mock.fail_map = mock.fail_attach = 0;
+	mock.fail_map = 0;
+	mock.fail_attach = 0;
 	atomic_set(&mock.errors, 0);
 	atomic_set(&mock.ptes, 0);
 	test->priv = f;
@@ -1222,8 +1225,8 @@ static int race_read(void *data)
 	return r->bad;
 }
 
-static void race(struct kunit *test, struct iommu_domain *domain,
-		 int (*first)(void *data), int (*others)(void *data))
+static void run_race(struct kunit *test, struct iommu_domain *domain,
+		     int (*first)(void *data), int (*others)(void *data))
 {
 	struct racer racers[THREADS] = {};
 	int i;
@@ -1248,7 +1251,7 @@ static void test_race_get_put(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
 
-	race(test, f->domain, race_get_put, race_get_put);
+	run_race(test, f->domain, race_get_put, race_get_put);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
 }
@@ -1257,7 +1260,7 @@ static void test_race_geometry(struct kunit *test)
 {
 	struct fixture *f = fixture_attach(test);
 
-	race(test, f->domain, race_set, race_read);
+	run_race(test, f->domain, race_set, race_read);
 }
 
 /* --- allocation failures ------------------------------------------------- */
@@ -1377,4 +1380,5 @@ static struct kunit_suite iommu_msi_suite = {
 	.exit = fixture_exit,
 	.test_cases = iommu_msi_cases,
 };
+
 kunit_test_suite(iommu_msi_suite);

@@ -50,8 +50,17 @@ static_commits() {
 	in_effect "$WALK_OUT"
 	# A file that no configuration compiles is not checked by this.
 	while IFS= read -r file; do
-		[ -f "$WALK_OUT/${file%.c}.o" ] || die "$file was not compiled: extend scripts/checks/arm64.config"
+		grep -qsF "/$file " "$WALK_OUT/$(dirname "$file")"/.*.o.cmd ||
+			die "$file was not compiled: extend scripts/checks/arm64.config"
 	done < <(touched '^(drivers|kernel)/.*\.c$')
+}
+
+# The files that have an object of their own; others are included by one that has.
+touched_objects() {
+	local file
+	touched '^(drivers|kernel)/.*\.c$' | while IFS= read -r file; do
+		kgit grep -qF "#include \"${file##*/}\"" msi-iommu -- "${file%/*}" || echo "$file"
+	done
 }
 
 # The touched files alone, at the base and at the end.
@@ -60,7 +69,7 @@ diagnose() {
 	walk_to "$1"
 	while IFS= read -r file; do
 		if [ -f "$WALK/$file" ]; then objects+=("${file%.c}.o"); fi
-	done < <(touched '^(drivers|kernel)/.*\.c$')
+	done < <(touched_objects)
 	[ ${#objects[@]} -gt 0 ] || die "no file of the series is compiled at $1"
 	rm -f "${objects[@]/#/$WALK_OUT/}"
 	kmake arm64 "$WALK" "$WALK_OUT" W=1 C=2 KCFLAGS=-Wno-error "${objects[@]}"
