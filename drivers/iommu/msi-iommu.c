@@ -15,6 +15,7 @@
 #include <linux/minmax.h>
 #include <linux/msi-iommu.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -25,6 +26,8 @@
 
 /* What used_map covers at first: the whole of the usual 1 MiB of 4K pages */
 #define IOMMU_MSI_MAP_PAGES	256UL
+/* What it can grow to. Beyond that nothing is handed out: no machine has it. */
+#define IOMMU_MSI_MAX_PAGES	SZ_1M
 
 /* All cookies by id; a cookie that is in here has its domain */
 DEFINE_XARRAY_ALLOC1(iommu_msi_cookies);
@@ -207,8 +210,7 @@ static int iommu_msi_init_aperture(struct iommu_msi_cookie *cookie,
 
 	lockdep_assert_held(&cookie->lock);
 
-	/* No machine has more doorbells, and bitmaps count by int */
-	total = min_t(u64, pages, INT_MAX);
+	total = min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
 	map_pages = min(total, IOMMU_MSI_MAP_PAGES);
 	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
 	if (!used_map)
@@ -297,8 +299,7 @@ static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
 	unsigned long map_pages, *used_map;
 
 	map_pages = min(cookie->total_pages, max(2 * cookie->map_pages, pages));
-	/* It takes somebody's enormous window or doorbell to be refused */
-	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
 	if (!used_map)
 		return -ENOMEM;
 
