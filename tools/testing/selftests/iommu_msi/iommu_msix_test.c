@@ -19,6 +19,7 @@
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define MAX_VECTORS	2048
 #define MEMORY_IOVA	0x100000000ULL
+#define SECONDS		180	/* thousands of vectors, on an emulated machine */
 
 static const char *nvme_address(void)
 {
@@ -91,7 +92,7 @@ FIXTURE_TEARDOWN(nvme)
 	ASSERT_HELD(0, 0);
 }
 
-TEST_F(nvme, vectors)
+TEST_F_TIMEOUT(nvme, vectors, SECONDS)
 {
 	int counts[] = { 1, 2, self->vectors };
 	unsigned int i;
@@ -118,7 +119,7 @@ static int fire(struct nvme *nvme, int id, int eventfd)
 	return arrived;
 }
 
-TEST_F(nvme, interrupts)
+TEST_F_TIMEOUT(nvme, interrupts, SECONDS)
 {
 	int vectors[] = { 1, 17, self->vectors / 2, self->vectors - 1 };
 	unsigned int i;
@@ -128,11 +129,11 @@ TEST_F(nvme, interrupts)
 	ASSERT_EQ(0, nvme_start(&self->nvme, &self->dev, MEMORY_IOVA));
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, nvme_create_queue(&self->nvme, i + 1, vectors[i]));
-	/* one for the features and two for each queue */
+	/* One for the features and two for each queue, as they please */
 	EXPECT_LE(1, event_wait(self->fds[0], 1000));
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(3, fire(&self->nvme, i + 1, self->fds[vectors[i]]));
-	for (i = 0; i < (unsigned int)self->vectors; i++)
+	for (i = 1; i < (unsigned int)self->vectors; i++)
 		EXPECT_EQ(-1, read(self->fds[i], &v, sizeof(v)));
 	ASSERT_HELD(1, self->vectors);
 	nvme_stop(&self->nvme);
