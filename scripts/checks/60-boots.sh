@@ -6,7 +6,9 @@
 
 SELFTESTS=tools/testing/selftests/iommu_msi
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
-TESTS_TRANSLATED=(iommu_msi_full_test)	# need doorbells that are translated
+# Where doorbells are translated, and where they bypass the IOMMU
+TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test)
+TESTS_BYPASS=(iommu_msi_bypass_test)
 
 # build_tests <profile> <directory>: with the headers of that profile's kernel
 build_tests() {
@@ -17,21 +19,21 @@ build_tests() {
 		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
 			"INSTALL_HDR_PATH=$CHECK_DIR/headers"
 	fi
-	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}"; do
+	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}"; do
 		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
 			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
-			"$SELFTESTS/$test.c" "$SELFTESTS/vfio_util.c" "$SELFTESTS/nvme.c"
+			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
 	done
 	cp tools/boot/run-tests "$2/tests/"
 }
 
-# build_module <profile> <directory>: out of tree, as a user of the API would
-build_module() {
+# build_modules <profile> <directory>: out of tree, as a user of the API would
+build_modules() {
 	local source=$CHECK_DIR/module
 	cp -R "$SELFTESTS/test_modules" "$source"
 	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
 		LOCALVERSION= "M=$source" modules
-	cp "$source/msi_fill.ko" "$2/tests/"
+	cp "$source"/*.ko "$2/tests/"
 }
 
 # machine <profile> <gic> <iommu> <seconds> <environment>
@@ -40,10 +42,12 @@ machine() {
 	local tests=("${TESTS[@]}")
 	if [ "$iommu" = smmuv3 ]; then
 		tests+=("${TESTS_TRANSLATED[@]}")
+	else
+		tests+=("${TESTS_BYPASS[@]}")
 	fi
 	scripts/build.sh "$profile"
 	build_tests "$profile" "$add"
-	build_module "$profile" "$add"
+	build_modules "$profile" "$add"
 	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" \
 		--run "$5 sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/$profile-$iommu-$gic.ktap"

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/vfio.h>
 
+#include "module_util.h"
 #include "vfio_util.h"
 #include "kselftest_harness.h"
 
@@ -25,26 +25,15 @@
 
 static int fill(const char *bdf)
 {
-	char path[256], option[64];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
-	int fd, ret;
+	char option[64];
 
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	strcpy(strrchr(path, '/'), "/msi_fill.ko");
 	snprintf(option, sizeof(option), "device=%s", bdf);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, option, 0) ? -errno : 0;
-	close(fd);
-	return ret;
+	return module_load("msi_fill", option);
 }
 
 static int empty(void)
 {
-	return syscall(SYS_delete_module, "msi_fill", O_NONBLOCK) ? -errno : 0;
+	return module_unload("msi_fill");
 }
 
 static int filled(void)

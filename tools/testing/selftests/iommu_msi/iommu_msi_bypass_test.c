@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The window for MSI doorbells where the IOMMU lets doorbells pass
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <linux/vfio.h>
+
+#include "vfio_util.h"
+#include "window_util.h"
+#include "kselftest_harness.h"
+
+FIXTURE(bypass)
+{
+	struct space space;
+	struct device dev;
+};
+
+FIXTURE_VARIANT(bypass)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(bypass, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(bypass, iommufd) { .backend = IOMMUFD };
+
+FIXTURE_SETUP(bypass)
+{
+	const char *edu = getenv("EDU") ?: "0000:00:02.0";
+
+	ASSERT_EQ(0, device_to_vfio(edu));
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, device_open(&self->dev, &self->space, edu));
+}
+
+FIXTURE_TEARDOWN(bypass)
+{
+	device_close(&self->dev);
+	space_close(&self->space);
+}
+
+TEST_F(bypass, query_and_refuse)
+{
+	struct window w;
+	struct ranges before, after;
+
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_BYPASS, w.flags);
+	EXPECT_GE(0x8090040, w.start);
+	EXPECT_LE(0x8090043, w.last);
+	EXPECT_EQ(0, w.needed);
+	ASSERT_EQ(0, space_ranges(&self->space, &before));
+	EXPECT_EQ(-ENODEV, window_set(&self->space, 0x10000000, 0x100000));
+	ASSERT_EQ(0, space_ranges(&self->space, &after));
+	EXPECT_EQ(before.count, after.count);
+	EXPECT_TRUE(ranges_hold(&after, 0x10000000, 0x100fffff));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_BYPASS, w.flags);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The window for MSI doorbells in the hands of user space
+ *
+ * The environment may have EDU and NVME, the devices' addresses. Needs
+ * test_modules/msi_quirk.ko next to the program.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#include "module_util.h"
+#include "vfio_util.h"
+#include "window_util.h"
+#include "kselftest_harness.h"
+
+#define MSI		VFIO_PCI_MSI_IRQ_INDEX
+#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
+#define EDU_RAISE	(0x60 / 4)
+#define EDU_ACK		(0x64 / 4)
+#define MIB		0x100000ULL
+#define OLD		0x8000000ULL	/* default window, 1 MiB */
+#define NEW		0x10000000ULL
+#define OTHER		0x20000000ULL
+
+static const char *edu(void)
+{
+	return getenv("EDU") ?: "0000:00:02.0";
+}
+
+static const char *nvme(void)
+{
+	return getenv("NVME") ?: "0000:00:03.0";
+}
+
+static int quirk(const char *bdf, const char *what)
+{
+	char options[128];
+
+	snprintf(options, sizeof(options), "device=%s %s", bdf, what);
+	return module_load("msi_quirk", options);
+}
+
+/* All that a refusal must leave as it is */
+struct state {
+	struct window window;
+	struct ranges ranges;
+};
+
+static int state_read(struct space *space, struct state *state)
+{
+	memset(state, 0, sizeof(*state));
+	return window_query(space, &state->window) ?:
+	       space_ranges(space, &state->ranges);
+}
+
+static bool state_same(struct space *space, const struct state *before)
+{
+	struct state now;
+
+	return !state_read(space, &now) && !memcmp(&now, before, sizeof(now));
+}
+
+FIXTURE(aperture)
+{
+	struct space space;
+	struct device edu, nvme;
+	int eventfd, nvme_fd;
+	void *memory;
+};
+
+FIXTURE_VARIANT(aperture)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(aperture, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(aperture, iommufd) { .backend = IOMMUFD };
+
+static int attach_edu(FIXTURE_DATA(aperture) *self)
+{
+	return device_open(&self->edu, &self->space, edu()) ?:
+	       device_enable(&self->edu) ?: device_map_bar(&self->edu, 0);
+}
+
+static int attach_nvme(FIXTURE_DATA(aperture) *self)
+{
+	int ret = device_open(&self->nvme, &self->space, nvme());
+
+	if (ret)
+		device_close(&self->nvme);
+	return ret;
+}
+
+static int irq_on(FIXTURE_DATA(aperture) *self)
+{
+	return irqs_set(&self->edu, MSI, 0, 1, &self->eventfd);
+}
+
+/* How many of 5 interrupts of the edu device arrive */
+static int fire(FIXTURE_DATA(aperture) *self)
+{
+	volatile uint32_t *regs = self->edu.bar;
+	int i, arrived = 0;
+
+	for (i = 0; i < 5; i++) {
+		regs[EDU_RAISE] = 1;
+		arrived += event_wait(self->eventfd, 1000);
+		regs[EDU_ACK] = 1;
+	}
+	return arrived;
+}
+
+/* Is there one doorbell, and is it in the window? */
+static bool doorbell_in(uint64_t start, uint64_t size)
+{
+	struct doorbells d;
+
+	return !doorbells_read(&d) && d.count == 1 && d.at[0].iova >= start &&
+	       d.at[0].iova + d.at[0].size <= start + size;
+}
+
+FIXTURE_SETUP(aperture)
+{
+	struct window window;
+
+	module_unload("msi_quirk");
+	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, device_to_vfio(nvme()));
+	self->nvme = (struct device) { .fd = -1, .group = -1 };
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->nvme_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, attach_edu(self));
+	if (window_query(&self->space, &window) == -ENOSYS)
+		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+}
+
+FIXTURE_TEARDOWN(aperture)
+{
+	struct doorbells d;
+
+	device_close(&self->edu);
+	device_close(&self->nvme);
+	space_close(&self->space);
+	munmap(self->memory, MIB);
+	module_unload("msi_quirk");
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+TEST_F(aperture, query)
+{
+	struct window w;
+
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, w.flags);
+	EXPECT_EQ(OLD, w.start);
+	EXPECT_EQ(OLD + MIB - 1, w.last);
+	EXPECT_EQ(0, w.used);
+	EXPECT_EQ(MIB / w.granule, w.free);
+	EXPECT_EQ(1, w.needed);
+
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED, w.flags);
+	EXPECT_EQ(1, w.used);
+	EXPECT_EQ(MIB / w.granule - 1, w.free);
+
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, w.flags);
+	EXPECT_EQ(0, w.used);
+}
+
+TEST_F(aperture, set_move_unset)
+{
+	struct state before, s;
+
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_FALSE(ranges_hold(&before.ranges, OLD, OLD));
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, state_read(&self->space, &s));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE | WINDOW_USER,
+		  s.window.flags);
+	EXPECT_EQ(NEW, s.window.start);
+	EXPECT_EQ(NEW + MIB - 1, s.window.last);
+	EXPECT_TRUE(ranges_hold(&s.ranges, 0, NEW - 1));
+	EXPECT_FALSE(ranges_hold(&s.ranges, NEW, NEW));
+	EXPECT_FALSE(ranges_hold(&s.ranges, NEW + MIB - 1, NEW + MIB - 1));
+	EXPECT_TRUE(ranges_hold(&s.ranges, NEW + MIB, OTHER));
+
+	EXPECT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	EXPECT_EQ(5, fire(self));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+
+	ASSERT_EQ(0, window_set(&self->space, OTHER, 2 * MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(OTHER, 2 * MIB));
+	EXPECT_EQ(5, fire(self));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+
+	ASSERT_EQ(0, window_unset(&self->space, OTHER, 2 * MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
+	EXPECT_EQ(5, fire(self));
+}
+
+/* From 0 on, and across the default window */
+TEST_F(aperture, at_zero)
+{
+	ASSERT_EQ(0, window_set(&self->space, 0, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(0, MIB));
+	EXPECT_EQ(5, fire(self));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, window_set(&self->space, OLD - MIB, 4 * MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(OLD - MIB, MIB));
+	EXPECT_EQ(5, fire(self));
+}
+
+TEST_F(aperture, default_is_memory)
+{
+	ASSERT_NE(0, space_map(&self->space, self->memory, OLD, MIB));
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, space_map(&self->space, self->memory, OLD, MIB));
+	EXPECT_EQ(-EINVAL, space_map(&self->space, self->memory, NEW, MIB));
+	EXPECT_EQ(-EINVAL, space_map(&self->space, self->memory,
+				     NEW - MIB / 2, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_EQ(5, fire(self));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+
+	/* The way back is taken */
+	EXPECT_EQ(-EEXIST, window_unset(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, space_unmap(&self->space, OLD, MIB));
+	EXPECT_EQ(0, window_unset(&self->space, NEW, MIB));
+}
+
+TEST_F(aperture, unmap_all)
+{
+	struct state before;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	ASSERT_EQ(0, space_map(&self->space, self->memory, OLD, MIB));
+	ASSERT_EQ(0, space_unmap_all(&self->space));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(5, fire(self));
+	ASSERT_EQ(0, space_map(&self->space, self->memory, OLD, MIB));
+}
+
+TEST_F(aperture, busy)
+{
+	struct state before;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_EQ(-EBUSY, window_set(&self->space, OTHER, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(-EBUSY, window_unset(&self->space, NEW, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(5, fire(self));
+}
+
+#define EXPECT_REFUSED(error, start, size) do {				\
+	EXPECT_EQ(-(error), window_set(&self->space, start, size));	\
+	EXPECT_TRUE(state_same(&self->space, &before));			\
+} while (0)
+
+TEST_F(aperture, refuse_malformed)
+{
+	struct state before;
+
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_REFUSED(EINVAL, NEW + 0x800, MIB);
+	EXPECT_REFUSED(EINVAL, NEW, MIB + 0x800);
+	EXPECT_REFUSED(EINVAL, NEW + before.window.granule / 2, MIB);
+	EXPECT_REFUSED(EINVAL, -MIB, 2 * MIB);
+	if (variant->backend == TYPE1)
+		EXPECT_REFUSED(EINVAL, NEW, 0);
+}
+
+TEST_F(aperture, refuse_mapped)
+{
+	struct state before;
+
+	ASSERT_EQ(0, space_map(&self->space, self->memory, NEW, MIB));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_REFUSED(EEXIST, NEW, MIB);
+	EXPECT_REFUSED(EEXIST, NEW - MIB, 4 * MIB);
+	EXPECT_REFUSED(EEXIST, NEW + MIB / 2, MIB);
+	EXPECT_EQ(0, window_set(&self->space, NEW + MIB, MIB));
+}
+
+TEST_F(aperture, refuse_outside)
+{
+	struct state before;
+	uint64_t last;
+
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	last = before.ranges.at[before.ranges.count - 1].last;
+	ASSERT_GT(UINT64_MAX, last);
+	EXPECT_REFUSED(ERANGE, last + 1, MIB);
+	EXPECT_REFUSED(ERANGE, last + 1 - MIB, 2 * MIB);
+	EXPECT_EQ(0, window_set(&self->space, last + 1 - MIB, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_EQ(5, fire(self));
+}
+
+TEST_F(aperture, refuse_32bit)
+{
+	struct state before;
+
+	ASSERT_EQ(0, quirk(edu(), "msi32=1"));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_REFUSED(ERANGE, 1ULL << 32, MIB);
+	EXPECT_REFUSED(ERANGE, (1ULL << 32) - MIB, 2 * MIB);
+	EXPECT_EQ(0, window_set(&self->space, (1ULL << 32) - MIB, MIB));
+	EXPECT_EQ(0, window_unset(&self->space, (1ULL << 32) - MIB, MIB));
+	ASSERT_EQ(0, module_unload("msi_quirk"));
+	EXPECT_EQ(0, window_set(&self->space, 1ULL << 32, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(1ULL << 32, MIB));
+	EXPECT_EQ(5, fire(self));
+}
+
+TEST_F(aperture, refuse_small)
+{
+	struct state before;
+	uint64_t granule;
+
+	ASSERT_EQ(0, quirk(edu(), "doorbells=3"));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_EQ(4, before.window.needed);
+	granule = before.window.granule;
+	EXPECT_REFUSED(ENOSPC, NEW, granule * 3);
+	EXPECT_EQ(0, window_set(&self->space, NEW, granule * 4));
+}
+
+TEST_F(aperture, refuse_reserved)
+{
+	struct state before;
+
+	device_close(&self->edu);
+	ASSERT_EQ(0, quirk(edu(), "reserved=0x10000000"));
+	space_close(&self->space);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, attach_edu(self));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_REFUSED(EADDRINUSE, NEW, MIB);
+	EXPECT_REFUSED(EADDRINUSE, NEW - MIB, 4 * MIB);
+	EXPECT_EQ(0, window_set(&self->space, NEW + MIB, MIB));
+	EXPECT_EQ(0, window_unset(&self->space, NEW + MIB, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+}
+
+/* A device that comes later gets the window, too */
+TEST_F(aperture, join)
+{
+	struct doorbells d;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, attach_nvme(self));
+	ASSERT_EQ(0, irqs_set(&self->nvme, MSIX, 0, 1, &self->nvme_fd));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(1, d.count);
+	EXPECT_EQ(2, d.refs);
+	EXPECT_EQ(5, fire(self));
+}
+
+/* One that the window does not suit does not come, and nothing else suffers */
+TEST_F(aperture, join_refused)
+{
+	struct state before;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	ASSERT_EQ(0, quirk(nvme(), "reserved=0x10000000"));
+	EXPECT_EQ(-EADDRINUSE, attach_nvme(self));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(5, fire(self));
+
+	ASSERT_EQ(0, module_unload("msi_quirk"));
+	EXPECT_EQ(0, attach_nvme(self));
+}
+
+/* The default moves out of the way of what the platform reserves */
+TEST_F(aperture, default_moves)
+{
+	struct window w;
+
+	device_close(&self->edu);
+	ASSERT_EQ(0, quirk(edu(), "reserved=0x8000000"));
+	space_close(&self->space);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, attach_edu(self));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(OLD + MIB, w.start);
+	EXPECT_EQ(OLD + 2 * MIB - 1, w.last);
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(OLD + MIB, MIB));
+	EXPECT_EQ(5, fire(self));
+}
+
+FIXTURE(type1)
+{
+	struct space space;
+	struct device edu;
+};
+
+FIXTURE_SETUP(type1)
+{
+	struct window window;
+
+	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, space_open(&self->space, TYPE1));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu()));
+	if (window_query(&self->space, &window) == -ENOSYS)
+		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+}
+
+FIXTURE_TEARDOWN(type1)
+{
+	device_close(&self->edu);
+	space_close(&self->space);
+}
+
+static int map_flags(struct space *space, uint32_t flags, uint64_t vaddr)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .flags = flags, .vaddr = vaddr,
+		.iova = NEW, .size = MIB,
+	};
+
+	return ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+TEST_F(type1, refuse_flags)
+{
+	const uint32_t flag = VFIO_DMA_MAP_FLAG_MSI_RESERVED_IOVA;
+	struct state before;
+
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_EQ(-EINVAL, map_flags(&self->space, flag | VFIO_DMA_MAP_FLAG_READ, 0));
+	EXPECT_EQ(-EINVAL, map_flags(&self->space, flag | VFIO_DMA_MAP_FLAG_VADDR, 0));
+	EXPECT_EQ(-EINVAL, map_flags(&self->space, flag << 1, 0));
+	EXPECT_EQ(-EINVAL, map_flags(&self->space, flag, 0x10000));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(0, map_flags(&self->space, flag, 0));
+	/* Only exactly that range brings the default back */
+	EXPECT_EQ(-ENOENT, space_unmap(&self->space, NEW, 2 * MIB));
+	EXPECT_EQ(0, space_unmap(&self->space, NEW, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+}
+
+FIXTURE(options)
+{
+	struct space space;
+	struct device edu;
+};
+
+FIXTURE_SETUP(options)
+{
+	struct window window;
+
+	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
+	self->edu = (struct device) { .fd = -1, .group = -1 };
+	if (window_query(&self->space, &window) == -ENOSYS)
+		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+}
+
+FIXTURE_TEARDOWN(options)
+{
+	device_close(&self->edu);
+	space_close(&self->space);
+}
+
+static uint64_t option(struct space *space, uint32_t object, uint32_t id)
+{
+	uint64_t value;
+
+	return option_get(space, object, id, &value) ? UINT64_MAX : value;
+}
+
+/* Before a device is attached, one option at a time */
+TEST_F(options, before_attach)
+{
+	const uint32_t start = IOMMU_OPTION_SW_MSI_START;
+	const uint32_t size = IOMMU_OPTION_SW_MSI_SIZE;
+	uint32_t ioas = self->space.ioas;
+	struct window w;
+
+	EXPECT_EQ(0, option(&self->space, ioas, start));
+	EXPECT_EQ(0, option(&self->space, ioas, size));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
+	EXPECT_LT(w.last, w.start);
+
+	ASSERT_EQ(0, option_set(&self->space, ioas, start, NEW));
+	EXPECT_EQ(NEW, option(&self->space, ioas, start));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
+	ASSERT_EQ(0, option_set(&self->space, ioas, size, MIB));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
+	EXPECT_EQ(NEW, w.start);
+	EXPECT_EQ(NEW + MIB - 1, w.last);
+	ASSERT_EQ(0, option_set(&self->space, ioas, start, OTHER));
+
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu()));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
+	EXPECT_EQ(OTHER, w.start);
+	EXPECT_EQ(OTHER + MIB - 1, w.last);
+}
+
+TEST_F(options, context)
+{
+	struct space later = self->space;
+	struct window w;
+
+	EXPECT_EQ(-EINVAL, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, 0x800));
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, NEW));
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
+	EXPECT_EQ(NEW, option(&self->space, 0, IOMMU_OPTION_SW_MSI_START));
+	EXPECT_EQ(MIB, option(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
+
+	ASSERT_EQ(0, space_add_ioas(&self->space, &later.ioas));
+	ASSERT_EQ(0, window_query(&later, &w));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
+	EXPECT_EQ(NEW, w.start);
+	ASSERT_EQ(0, device_open(&self->edu, &later, edu()));
+	self->edu.space = &self->space;
+	ASSERT_EQ(0, window_query(&later, &w));
+	EXPECT_EQ(NEW, w.start);
+	EXPECT_EQ(WINDOW_TRANSLATED, w.flags & WINDOW_TRANSLATED);
+
+	/* Another IOAS of the same context keeps to the default */
+	ASSERT_EQ(0, device_replace(&self->edu, self->space.ioas));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(OLD, w.start);
+}
+
+TEST_F(options, refuse)
+{
+	struct space gone = self->space;
+	uint64_t value;
+
+	gone.ioas = 4711;
+	EXPECT_EQ(-ENOENT, window_set(&gone, NEW, MIB));
+	EXPECT_EQ(-ENOENT, option_get(&gone, gone.ioas, IOMMU_OPTION_SW_MSI_SIZE,
+				      &value));
+	EXPECT_EQ(-EOPNOTSUPP, option_set(&self->space, self->space.ioas, 99, 1));
+}
+
+TEST_HARNESS_MAIN

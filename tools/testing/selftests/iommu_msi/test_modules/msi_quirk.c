@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes a PCI device look as if it were on another platform, until it is
+ * unloaded: with a reserved region, with MSIs of 32 bits, with more doorbells
+ */
+#include <linux/iommu.h>
+#include <linux/irqdomain.h>
+#include <linux/module.h>
+#include <linux/msi-iommu.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+
+/* Above all that QEMU's machine has, and far enough apart for any page size */
+#define FIRST	(1ULL << 38)
+
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "name of the PCI device");
+
+static unsigned long reserved;
+module_param(reserved, ulong, 0444);
+MODULE_PARM_DESC(reserved, "first byte of a reserved region of 1 MiB, or 0");
+
+static bool msi32;
+module_param(msi32, bool, 0444);
+MODULE_PARM_DESC(msi32, "the device cannot write messages above 4 GiB");
+
+static int doorbells;
+module_param(doorbells, int, 0444);
+MODULE_PARM_DESC(doorbells, "how many doorbells the device has besides its own");
+
+static const struct iommu_ops *ops;
+static struct iommu_ops quirky;
+static struct pci_dev *pdev;
+
+static void get_resv_regions(struct device *dev, struct list_head *head)
+{
+	struct iommu_resv_region *region;
+
+	if (dev == &pdev->dev) {
+		region = iommu_alloc_resv_region(reserved, SZ_1M, 0,
+						 IOMMU_RESV_RESERVED, GFP_KERNEL);
+		if (region)
+			list_add_tail(&region->list, head);
+	}
+	ops->get_resv_regions(dev, head);
+}
+
+/* An ancestor of the device's irq domains that has no doorbell of its own */
+static struct irq_domain *doorbell_domain(void)
+{
+	return dev_get_msi_domain(&pdev->dev)->parent;
+}
+
+static int add_doorbells(void)
+{
+	phys_addr_t addr;
+	int i, ret;
+
+	for (i = 0; i < doorbells; i++) {
+		addr = FIRST + (phys_addr_t)i * SZ_64K;
+		ret = iommu_msi_register_doorbell(doorbell_domain(), addr,
+						  addr, SZ_64K);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void remove_doorbells(void)
+{
+	if (doorbells)
+		iommu_msi_unregister_doorbells(doorbell_domain());
+}
+
+static int __init msi_quirk_init(void)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
+	struct iommu_device *iommu;
+	int ret;
+
+	if (!dev)
+		return -ENODEV;
+	pdev = to_pci_dev(dev);
+	ret = add_doorbells();
+	if (ret) {
+		remove_doorbells();
+		put_device(dev);
+		return ret;
+	}
+	if (msi32)
+		pdev->no_64bit_msi = 1;
+	if (reserved) {
+		iommu = dev->iommu->iommu_dev;
+		ops = iommu->ops;
+		quirky = *ops;
+		quirky.get_resv_regions = get_resv_regions;
+		iommu->ops = &quirky;
+	}
+	return 0;
+}
+
+static void __exit msi_quirk_exit(void)
+{
+	if (reserved)
+		pdev->dev.iommu->iommu_dev->ops = ops;
+	if (msi32)
+		pdev->no_64bit_msi = 0;
+	remove_doorbells();
+	pci_dev_put(pdev);
+}
+
+module_init(msi_quirk_init);
+module_exit(msi_quirk_exit);
+MODULE_DESCRIPTION("Gives a PCI device what other platforms have");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#include "window_util.h"
+
+static int call(int fd, unsigned long request, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int option_set(struct space *space, uint32_t object, uint32_t id, uint64_t value)
+{
+	struct iommu_option option = {
+		.size = sizeof(option), .option_id = id,
+		.op = IOMMU_OPTION_OP_SET, .object_id = object, .val64 = value,
+	};
+
+	return call(space->fd, IOMMU_OPTION, &option);
+}
+
+int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *value)
+{
+	struct iommu_option option = {
+		.size = sizeof(option), .option_id = id,
+		.op = IOMMU_OPTION_OP_GET, .object_id = object,
+	};
+	int ret = call(space->fd, IOMMU_OPTION, &option);
+
+	*value = option.val64;
+	return ret;
+}
+
+/* Both options change the window of an IOAS that has one: go by way of none */
+static int set_iommufd(struct space *space, uint64_t start, uint64_t size)
+{
+	uint64_t old_start, old_size;
+	int ret;
+
+	ret = option_get(space, space->ioas, IOMMU_OPTION_SW_MSI_START, &old_start) ?:
+	      option_get(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, &old_size);
+	if (ret)
+		return ret;
+	if (old_size == size)
+		return option_set(space, space->ioas,
+				  IOMMU_OPTION_SW_MSI_START, start);
+	if (old_size) {
+		ret = option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, 0);
+		if (ret)
+			return ret;
+	}
+	ret = option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_START, start) ?:
+	      option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, size);
+	if (ret) {
+		option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_START, old_start);
+		option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, old_size);
+	}
+	return ret;
+}
+
+int window_set(struct space *space, uint64_t start, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .iova = start, .size = size,
+		.flags = VFIO_DMA_MAP_FLAG_MSI_RESERVED_IOVA,
+	};
+
+	return space->backend == TYPE1 ?
+	       call(space->fd, VFIO_IOMMU_MAP_DMA, &map) :
+	       set_iommufd(space, start, size);
+}
+
+int window_unset(struct space *space, uint64_t start, uint64_t size)
+{
+	return space->backend == TYPE1 ? space_unmap(space, start, size) :
+	       option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, 0);
+}
+
+/* The whole answer of VFIO_IOMMU_GET_INFO, to be freed */
+static struct vfio_iommu_type1_info *type1_info(struct space *space)
+{
+	size_t size = 4096;
+	struct vfio_iommu_type1_info *info = calloc(1, size);
+
+	if (!info)
+		return NULL;
+	info->argsz = size;
+	if (call(space->fd, VFIO_IOMMU_GET_INFO, info) || info->argsz > size) {
+		free(info);
+		return NULL;
+	}
+	return info;
+}
+
+static void *type1_cap(struct vfio_iommu_type1_info *info, uint16_t id)
+{
+	uint32_t offset = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+
+	while (offset) {
+		struct vfio_info_cap_header *header = (void *)((char *)info + offset);
+
+		if (header->id == id)
+			return header;
+		offset = header->next;
+	}
+	return NULL;
+}
+
+static int query_type1(struct space *space, struct window *window)
+{
+	struct vfio_iommu_type1_info_cap_msi_aperture *cap;
+	struct vfio_iommu_type1_info *info = type1_info(space);
+
+	if (!info)
+		return -EIO;
+	cap = type1_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_MSI_APERTURE);
+	if (cap)
+		*window = (struct window) {
+			.flags = cap->flags, .start = cap->start,
+			.last = cap->last, .granule = cap->granule,
+			.used = cap->pages_used, .free = cap->pages_free,
+			.needed = cap->pages_needed,
+		};
+	free(info);
+	return cap ? 0 : -ENOSYS;
+}
+
+static int query_iommufd(struct space *space, struct window *window)
+{
+	struct iommu_msi_info info = {
+		.size = sizeof(info), .object_id = space->ioas,
+	};
+	int ret = call(space->fd, IOMMU_MSI_INFO, &info);
+
+	*window = (struct window) {
+		.flags = info.out_flags, .start = info.out_start,
+		.last = info.out_last, .granule = info.out_granule,
+		.used = info.out_pages_used, .free = info.out_pages_free,
+		.needed = info.out_pages_needed,
+	};
+	return ret == -ENOTTY || ret == -EOPNOTSUPP ? -ENOSYS : ret;
+}
+
+int window_query(struct space *space, struct window *window)
+{
+	memset(window, 0, sizeof(*window));
+	return space->backend == TYPE1 ? query_type1(space, window) :
+					 query_iommufd(space, window);
+}
+
+static int ranges_type1(struct space *space, struct ranges *ranges)
+{
+	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info *info = type1_info(space);
+	unsigned int i;
+
+	if (!info)
+		return -EIO;
+	cap = type1_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+	for (i = 0; cap && i < cap->nr_iovas && i < MAX_RANGES; i++) {
+		ranges->at[i].start = cap->iova_ranges[i].start;
+		ranges->at[i].last = cap->iova_ranges[i].end;
+		ranges->count++;
+	}
+	free(info);
+	return 0;
+}
+
+static int ranges_iommufd(struct space *space, struct ranges *ranges)
+{
+	struct iommu_iova_range at[MAX_RANGES];
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd), .ioas_id = space->ioas,
+		.num_iovas = MAX_RANGES, .allowed_iovas = (uintptr_t)at,
+	};
+	int ret = call(space->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+	unsigned int i;
+
+	for (i = 0; !ret && i < cmd.num_iovas; i++) {
+		ranges->at[i].start = at[i].start;
+		ranges->at[i].last = at[i].last;
+		ranges->count++;
+	}
+	return ret;
+}
+
+int space_ranges(struct space *space, struct ranges *ranges)
+{
+	memset(ranges, 0, sizeof(*ranges));
+	return space->backend == TYPE1 ? ranges_type1(space, ranges) :
+					 ranges_iommufd(space, ranges);
+}
+
+bool ranges_hold(const struct ranges *ranges, uint64_t start, uint64_t last)
+{
+	int i;
+
+	for (i = 0; i < ranges->count; i++)
+		if (ranges->at[i].start <= start && last <= ranges->at[i].last)
+			return true;
+	return false;
+}
+
+int space_unmap(struct space *space, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap dma = {
+		.argsz = sizeof(dma), .iova = iova, .size = size,
+	};
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap), .ioas_id = space->ioas,
+		.iova = iova, .length = size,
+	};
+	int ret;
+
+	if (space->backend == IOMMUFD)
+		return call(space->fd, IOMMU_IOAS_UNMAP, &unmap);
+	ret = call(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
+	return ret ?: dma.size == size ? 0 : -ENOENT;
+}
+
+int space_unmap_all(struct space *space)
+{
+	struct vfio_iommu_type1_dma_unmap dma = {
+		.argsz = sizeof(dma), .flags = VFIO_DMA_UNMAP_FLAG_ALL,
+	};
+
+	if (space->backend == IOMMUFD)
+		return space_unmap(space, 0, UINT64_MAX);
+	return call(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
+}
