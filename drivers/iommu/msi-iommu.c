@@ -200,30 +200,55 @@ static bool iommu_msi_aperture_acceptable(const struct iommu_domain *domain,
 	return true;
 }
 
-/* Nothing is mapped, and the bounds have been checked */
-static int iommu_msi_init_aperture(struct iommu_msi_cookie *cookie,
-				   dma_addr_t start, dma_addr_t end)
+/* The bounds have been checked, and nothing is mapped: used_map is empty */
+static void iommu_msi_size_aperture(struct iommu_msi_cookie *cookie,
+				    dma_addr_t start, dma_addr_t end)
 {
 	unsigned int pgshift = __ffs(cookie->domain->pgsize_bitmap);
 	u64 pages = ((u64)(end - start) >> pgshift) + 1;
-	unsigned long total, map_pages, *used_map;
 
+	cookie->total_pages = min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
+	cookie->map_pages = min(cookie->total_pages, IOMMU_MSI_MAP_PAGES);
+	WRITE_ONCE(cookie->pgshift, pgshift);
+}
+
+/*
+ * The first half of setting an aperture, which can fail: @used_map is for the
+ * second half, or NULL if the aperture is as it shall be.
+ */
+static int iommu_msi_prepare_aperture(struct iommu_msi_cookie *cookie,
+				      dma_addr_t start, dma_addr_t end,
+				      unsigned long **used_map)
+{
 	lockdep_assert_held(&cookie->lock);
 
-	total = min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
-	map_pages = min(total, IOMMU_MSI_MAP_PAGES);
-	used_map = bitmap_zalloc(map_pages, GFP_KERNEL_ACCOUNT);
+	*used_map = NULL;
+	if (start == cookie->aperture_start && end == cookie->aperture_end &&
+	    cookie->total_pages)
+		return 0;
+	if (!iommu_msi_aperture_acceptable(cookie->domain, start, end))
+		return -EINVAL;
+	if (cookie->used_pages)
+		return -EBUSY;
+
+	*used_map = bitmap_zalloc(IOMMU_MSI_MAP_PAGES, GFP_KERNEL_ACCOUNT);
+	return *used_map ? 0 : -ENOMEM;
+}
+
+static void iommu_msi_commit_aperture(struct iommu_msi_cookie *cookie,
+				      dma_addr_t start, dma_addr_t end,
+				      unsigned long *used_map)
+{
+	lockdep_assert_held(&cookie->lock);
+
 	if (!used_map)
-		return -ENOMEM;
+		return;
 
 	bitmap_free(cookie->used_map);
 	cookie->used_map = used_map;
-	cookie->map_pages = map_pages;
-	cookie->total_pages = total;
-	WRITE_ONCE(cookie->pgshift, pgshift);
+	iommu_msi_size_aperture(cookie, start, end);
 	iommu_msi_store_aperture(cookie, start, end);
 	trace_iommu_msi_set_aperture(cookie->id, start, end);
-	return 0;
 }
 
 /*
@@ -243,10 +268,10 @@ static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 	if (!iommu_msi_aperture_acceptable(domain, cookie->aperture_start,
 					   cookie->aperture_end))
 		return -EINVAL;
-	if (cookie->pgshift == __ffs(domain->pgsize_bitmap))
-		return 0;
-	return iommu_msi_init_aperture(cookie, cookie->aperture_start,
-				       cookie->aperture_end);
+	if (cookie->pgshift != __ffs(domain->pgsize_bitmap))
+		iommu_msi_size_aperture(cookie, cookie->aperture_start,
+					cookie->aperture_end);
+	return 0;
 }
 
 /**
@@ -272,6 +297,7 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 			   dma_addr_t end)
 {
 	struct iommu_msi_cookie *cookie;
+	unsigned long *used_map;
 	int ret;
 
 	ret = iommu_get_msi_cookie(domain);
@@ -281,16 +307,110 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 
 	guard(mutex)(&cookie->lock);
 
-	if (start == cookie->aperture_start && end == cookie->aperture_end &&
-	    cookie->total_pages)
-		return 0;
-	if (!iommu_msi_aperture_acceptable(domain, start, end))
-		return -EINVAL;
-	if (cookie->used_pages)
-		return -EBUSY;
-	return iommu_msi_init_aperture(cookie, start, end);
+	ret = iommu_msi_prepare_aperture(cookie, start, end, &used_map);
+	if (ret)
+		return ret;
+	iommu_msi_commit_aperture(cookie, start, end, used_map);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_msi_set_aperture);
+
+/* Locks the cookies of the first @count apertures together */
+static void iommu_msi_lock_cookies(struct iommu_msi_aperture *apertures,
+				   unsigned int count)
+{
+	unsigned int i;
+
+	mutex_lock(&iommu_msi_cookies_lock);
+	for (i = 0; i < count; i++)
+		mutex_lock_nest_lock(&iommu_msi_cookie(apertures[i].domain)->lock,
+				     &iommu_msi_cookies_lock);
+}
+
+static void iommu_msi_unlock_cookies(struct iommu_msi_aperture *apertures,
+				     unsigned int count)
+{
+	while (count--)
+		mutex_unlock(&iommu_msi_cookie(apertures[count].domain)->lock);
+	mutex_unlock(&iommu_msi_cookies_lock);
+}
+
+/**
+ * iommu_msi_set_apertures - Program the windows of several domains at once
+ * @apertures: domains, each named once, and their windows; bounds as for
+ *	       iommu_msi_set_aperture()
+ * @count: how many
+ *
+ * Either each domain gets its window or none does, and no doorbell is mapped
+ * by anybody in between.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; else what iommu_msi_set_aperture() returns for the first domain
+ * that refuses, and nothing has changed.
+ */
+int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
+			    unsigned int count)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		apertures[i].used_map = NULL;
+		ret = iommu_get_msi_cookie(apertures[i].domain);
+		if (ret)
+			return ret;
+	}
+
+	iommu_msi_lock_cookies(apertures, count);
+	for (i = 0; i < count; i++) {
+		struct iommu_msi_aperture *a = &apertures[i];
+
+		ret = iommu_msi_prepare_aperture(iommu_msi_cookie(a->domain),
+						 a->start, a->end,
+						 &a->used_map);
+		if (ret)
+			break;
+	}
+	if (i < count) {
+		while (i--)
+			bitmap_free(apertures[i].used_map);
+	} else {
+		ret = 0;
+		for (i = 0; i < count; i++)
+			iommu_msi_commit_aperture(iommu_msi_cookie(apertures[i].domain),
+						  apertures[i].start,
+						  apertures[i].end,
+						  apertures[i].used_map);
+	}
+	iommu_msi_unlock_cookies(apertures, count);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_msi_set_apertures);
+
+/**
+ * iommu_msi_get_usage - Tell how much of a domain's MSI aperture is in use
+ * @domain: any domain
+ * @usage: where to store it; all zero without an aperture
+ *
+ * Context: Process context. May sleep. @domain must not be freed meanwhile.
+ */
+void iommu_msi_get_usage(struct iommu_domain *domain,
+			 struct iommu_msi_usage *usage)
+{
+	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
+
+	*usage = (struct iommu_msi_usage) {};
+	if (!cookie || !iommu_domain_has_msi(domain))
+		return;
+
+	guard(mutex)(&cookie->lock);
+	if (!cookie->total_pages)
+		return;
+	usage->page_size = 1UL << cookie->pgshift;
+	usage->used_pages = cookie->used_pages;
+	usage->total_pages = cookie->total_pages;
+}
+EXPORT_SYMBOL_GPL(iommu_msi_get_usage);
 
 /* Doubles the map at least, so that it covers @pages if the aperture has them */
 static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
@@ -436,6 +556,10 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	doorbell->pa = (phys_addr_t)first << cookie->pgshift;
 	doorbell->size = (last - first + 1) << cookie->pgshift;
 	doorbell->prot = prot;
+
+	ret = iommu_msi_check_exposure(addr, doorbell->pa, doorbell->size);
+	if (ret)
+		goto err_free;
 
 	if (at) {
 		doorbell->iova = *at - (addr - doorbell->pa);
@@ -642,7 +766,8 @@ EXPORT_SYMBOL_GPL(iommu_put_msi_cookie);
  * Return: 0; -ENOSPC if the aperture is full; -ENXIO if no aperture has been
  * set; -EINVAL if @size is 0, if @addr + @size - 1 wraps round, or for a @prot
  * as above; -EBUSY if only some of the pages are mapped already, or with
- * another @prot; -ENODEV if @domain does not translate MSIs or belongs to the
+ * another @prot; -EPERM if an irqchip has registered the doorbell and the
+ * domain's pages reach beyond its frame; -ENODEV if @domain does not translate MSIs or belongs to the
  * DMA layer; -ENOMEM or what else the IOMMU driver fails to map with. On
  * failure nothing has changed.
  */

@@ -124,9 +124,14 @@ int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size);
 void iommu_msi_unbind_desc(struct msi_desc *desc);
+int iommu_msi_check_exposure(phys_addr_t addr, phys_addr_t pa, size_t size);
 int iommu_msi_carry_over(struct list_head *bindings, struct iommu_domain *old,
 			 struct iommu_domain *new);
 void iommu_msi_carried_over(struct list_head *bindings, bool replaced);
+void iommu_msi_for_each_group(void (*fn)(int id, struct iommu_domain *domain,
+					 struct list_head *bindings,
+					 void *data),
+			      void *data);
 
 #else /* CONFIG_IOMMU_MSI */
 

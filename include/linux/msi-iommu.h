@@ -8,6 +8,55 @@
 #include <linux/errno.h>
 #include <linux/iommu.h>
 #include <linux/msi.h>
+#include <linux/xarray.h>
+
+/**
+ * struct iommu_msi_aperture - a domain and the MSI window that it shall have
+ * @domain: the domain
+ * @start: first IOVA, in bytes
+ * @end: last IOVA, in bytes, inclusive
+ * @used_map: for iommu_msi_set_apertures() alone
+ */
+struct iommu_msi_aperture {
+	struct iommu_domain *domain;
+	dma_addr_t start;
+	dma_addr_t end;
+	unsigned long *used_map;
+};
+
+/**
+ * struct iommu_msi_usage - how much of a domain's MSI aperture is in use
+ * @page_size: bytes of a page, which is the domain's smallest
+ * @used_pages: pages that doorbells are mapped in
+ * @total_pages: pages that can be handed out
+ */
+struct iommu_msi_usage {
+	unsigned long page_size;
+	unsigned long used_pages;
+	unsigned long total_pages;
+};
+
+/**
+ * struct iommu_msi_survey - what a set of devices asks of an MSI window
+ * @page_size: bytes of a page in the window
+ * @devices: devices asked
+ * @pages: pages that the doorbells of those need that are translated
+ * @limit: last address that all of those can write a message to
+ * @hw_msi: for some device the IOMMU lets a range of doorbells pass
+ * @hw_start: first byte of that range
+ * @hw_last: last byte of that range
+ * @pfns: pages that have been counted
+ */
+struct iommu_msi_survey {
+	unsigned long page_size;
+	unsigned int devices;
+	unsigned long pages;
+	u64 limit;
+	bool hw_msi;
+	dma_addr_t hw_start;
+	dma_addr_t hw_last;
+	struct xarray pfns;
+};
 
 #ifdef CONFIG_IRQ_MSI_IOMMU
 
@@ -56,6 +105,10 @@ int iommu_get_msi_cookie(struct iommu_domain *domain);
 void iommu_put_msi_cookie(struct iommu_domain *domain);
 int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 			   dma_addr_t end);
+int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
+			    unsigned int count);
+void iommu_msi_get_usage(struct iommu_domain *domain,
+			 struct iommu_msi_usage *usage);
 bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain);
 
 int iommu_msi_get_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
@@ -66,6 +119,19 @@ struct iommu_domain *iommu_msi_domain(struct device *dev);
 int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg);
 
 void iommu_msi_release_desc(struct msi_desc *desc);
+
+int iommu_msi_register_doorbell(struct irq_domain *domain, phys_addr_t addr,
+				phys_addr_t start, phys_addr_t size);
+void iommu_msi_unregister_doorbells(struct irq_domain *domain);
+
+void iommu_msi_get_resv_region(struct device *dev, struct list_head *head);
+
+void iommu_msi_survey_init(struct iommu_msi_survey *survey,
+			   unsigned long page_size);
+int iommu_msi_survey_device(struct device *dev, void *data);
+int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
+			   dma_addr_t start, dma_addr_t end);
+void iommu_msi_survey_end(struct iommu_msi_survey *survey);
 
 #else /* CONFIG_IOMMU_MSI */
 
@@ -82,6 +148,18 @@ static inline int iommu_msi_set_aperture(struct iommu_domain *domain,
 					 dma_addr_t start, dma_addr_t end)
 {
 	return -ENODEV;
+}
+
+static inline int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
+					  unsigned int count)
+{
+	return count ? -ENODEV : 0;
+}
+
+static inline void iommu_msi_get_usage(struct iommu_domain *domain,
+				       struct iommu_msi_usage *usage)
+{
+	*usage = (struct iommu_msi_usage) {};
 }
 
 static inline bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain)
@@ -113,6 +191,45 @@ static inline int iommu_msi_msg_pa_to_va(struct device *dev,
 }
 
 static inline void iommu_msi_release_desc(struct msi_desc *desc)
+{
+}
+
+static inline int iommu_msi_register_doorbell(struct irq_domain *domain,
+					      phys_addr_t addr,
+					      phys_addr_t start,
+					      phys_addr_t size)
+{
+	return 0;
+}
+
+static inline void iommu_msi_unregister_doorbells(struct irq_domain *domain)
+{
+}
+
+/* Nothing is mapped in a window: none needs to be reserved */
+static inline void iommu_msi_get_resv_region(struct device *dev,
+					     struct list_head *head)
+{
+}
+
+static inline void iommu_msi_survey_init(struct iommu_msi_survey *survey,
+					 unsigned long page_size)
+{
+	*survey = (struct iommu_msi_survey) { .page_size = page_size };
+}
+
+static inline int iommu_msi_survey_device(struct device *dev, void *data)
+{
+	return 0;
+}
+
+static inline int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
+					 dma_addr_t start, dma_addr_t end)
+{
+	return -ENODEV;
+}
+
+static inline void iommu_msi_survey_end(struct iommu_msi_survey *survey)
 {
 }
 
