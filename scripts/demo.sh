@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: [GIC=its|v2m] [IOMMU=smmuv3|virtio] demo.sh
+# usage: [GIC=its|v2m] [IOMMU=smmuv3|virtio] [APERTURE=first-last] [BASE=1] demo.sh
+#        [GIC=its|v2m] WINDOW=start|first-last [BASE=1] demo.sh
 #
 # From a bare machine to a KVM guest that reads a passed-through NVMe disk, and
 # a report of the doorbells that its interrupts took through the IOMMU. Every
 # step does only what is not done yet.
+#
+# APERTURE: the host machine's kernel puts MSI windows there by default.
+# WINDOW: no guest, but a user-space driver that moves the window of its own
+# device there. BASE=1: the same with the unpatched kernel, which must fail.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/demo-args.sh"
 
-GIC=${GIC:-its} IOMMU=${IOMMU:-smmuv3}
+demo_arguments
 DISK=$BUILD/demo/disk.img
 DISK_BYTES=$((16 * 1024 * 1024))
 LIMIT=${DEMO_LIMIT:-240}	# seconds, the host machine altogether
-LOG=$LOGDIR/demo-$GIC-$IOMMU.log
-HOST=$BUILD/demo/host-$GIC-$IOMMU
-
-check_arguments() {
-	case $GIC in its | v2m) ;; *) die "GIC=$GIC is not known" "GIC=its or GIC=v2m" ;; esac
-	case $IOMMU in smmuv3 | virtio) ;; *) die "IOMMU=$IOMMU is not known" "IOMMU=smmuv3 or IOMMU=virtio" ;; esac
-}
+LOG=$LOGDIR/demo-$name.log
+HOST=$BUILD/demo/host-$name
+SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 
 # Random, and the same on every machine.
 make_disk() {
@@ -35,6 +37,26 @@ sys.stdout.buffer.write(random.Random("msi-iommu").randbytes(int(sys.argv[1])))'
 	msg "$((DISK_BYTES / 1024 / 1024)) MiB, sha256 ${sha256:0:16}..."
 }
 
+# The kernel's headers for user space, those of the series with either kernel.
+user_headers() {
+	logged "$LOGDIR/headers-demo.log" "installing the kernel's headers" \
+		make -C "$KTREE" "O=$KBUILD/headers" ARCH=arm64 headers_install \
+		"INSTALL_HDR_PATH=$KBUILD/headers/usr"
+}
+
+# What the host machine gets over its root: its script and the driver.
+make_driver() {
+	rm -rf "$HOST"
+	mkdir -p "$HOST/root/demo"
+	user_headers
+	logged "$LOGDIR/demo-driver.log" "compiling the user-space driver" \
+		aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static \
+		-isystem "$KBUILD/headers/usr/include" -I"$SELFTESTS" \
+		-o "$HOST/root/demo/window-demo" \
+		"$ROOT/tools/boot/window-demo.c" "$SELFTESTS/vfio_util.c"
+	cp "$ROOT/tools/boot/window-host" "$HOST/root/demo/host"
+}
+
 # What the host machine gets over its root: its script, the guest's kernel and
 # the guest's root.
 make_host() {
@@ -44,7 +66,7 @@ make_host() {
 	cp "$ROOT/tools/boot/demo-guest" "$guest/init"
 	archive "$guest" "$HOST/guest.cpio"
 	cat "$ROOTS/busybox.cpio" "$HOST/guest.cpio" >"$HOST/root/demo/guest.cpio"
-	cp "$KBUILD/base/arch/arm64/boot/Image" "$HOST/root/demo/Image"
+	cp "$KBUILD/$profile/arch/arm64/boot/Image" "$HOST/root/demo/Image"
 	cp "$ROOT/tools/boot/demo-host" "$HOST/root/demo/host"
 }
 
@@ -57,15 +79,12 @@ show_progress() {
 	done < <(sed -n 's/\r*$//; s/^demo: step //p' "$LOG" | tail -n "+$((shown + 1))")
 }
 
+# run_host <boot.sh's arguments for this form...>
 run_host() {
-	local version=3 status=0 boot shown=0
-	if [ "$GIC" = v2m ]; then
-		version=2
-	fi
+	local status=0 boot shown=0
 	: >"$LOG"
-	"$ROOT/scripts/boot.sh" --profile base --gic "$GIC" --iommu "$IOMMU" --kvm \
-		--disk "$DISK" --add "$HOST/root" --run "sh /demo/host $version" \
-		--log "$LOG" --timeout "$LIMIT" 2>"$HOST/boot.err" &
+	"$ROOT/scripts/boot.sh" --profile "$profile" --gic "$GIC" --iommu "$IOMMU" "$@" \
+		--add "$HOST/root" --log "$LOG" --timeout "$LIMIT" 2>"$HOST/boot.err" &
 	boot=$!
 	trap 'kill "$boot" 2>/dev/null || true' EXIT
 	while kill -0 "$boot" 2>/dev/null; do
@@ -79,6 +98,15 @@ run_host() {
 		explain
 	fi
 }
+run_guest() {
+	local version=3
+	if [ "$GIC" = v2m ]; then
+		version=2
+	fi
+	run_host --kvm --disk "$DISK" --run "sh /demo/host $version" \
+		--append "${aperture:+msi_iommu.window=$aperture}"
+}
+run_window() { run_host --run "sh /demo/host ${window/-/ }"; }
 
 # What the host machine's script said went wrong, else what boot.sh saw.
 explain() {
@@ -88,10 +116,19 @@ explain() {
 	die "${said:-$seen}" "${said:+$seen}" "$LOG"
 }
 
-report() {
-	local status=0 text=$HOST/report
+report_guest() {
 	"$ROOT/tools/boot/demo-report" -v gic="$GIC" -v iommu="$IOMMU" \
-		-v bytes="$DISK_BYTES" -v sha256="$sha256" "$LOG" >"$text" || status=$?
+		-v bytes="$DISK_BYTES" -v sha256="$sha256" -v aperture="$aperture" \
+		-v base="$base" "$LOG"
+}
+report_window() { "$ROOT/tools/boot/window-report" -v gic="$GIC" -v base="$base" "$LOG"; }
+
+report() {
+	local status=0 text=$HOST/report base=0
+	if [ "$profile" = vanilla ]; then
+		base=1
+	fi
+	"report_$form" >"$text" || status=$?
 	echo
 	cat "$text"
 	echo
@@ -101,7 +138,6 @@ report() {
 	fi
 }
 
-check_arguments
 mkdir -p "$LOGDIR" "$BUILD/demo"
 steps 8
 step "packages"
@@ -110,15 +146,24 @@ step "kernel source"
 "$ROOT/scripts/fetch.sh"
 step "series"
 "$ROOT/scripts/apply.sh"
-step "arm64 kernel"
-"$ROOT/scripts/build.sh" base
+step "arm64 kernel$([ "$profile" = base ] || echo ", unpatched")"
+"$ROOT/scripts/build.sh" "$profile"
 step "arm64 root with QEMU"
 "$ROOT/scripts/root.sh"
-step "disk image"
-make_disk
-step "host machine ($IOMMU, $GIC) and its KVM guest"
-make_host
-run_host
+case $form in
+guest)
+	step "disk image"
+	make_disk
+	step "host machine ($IOMMU, $GIC) and its KVM guest"
+	make_host
+	;;
+window)
+	step "user-space driver"
+	make_driver
+	step "host machine ($IOMMU, $GIC) and the driver"
+	;;
+esac
+"run_$form"
 step "report"
 report
 msg "all as it should be, after $SECONDS s; full log: ${LOG#"$ROOT"/}"

@@ -27,9 +27,8 @@ harness_refuses() {
 	echo 'every fault was refused'
 }
 
-# report <from> <to>: the report on a good log in which one thing was changed
-demo_report() {
-	sed "s/$1/$2/" <<'LOG' | tools/boot/demo-report -v gic=its -v iommu=smmuv3 -v bytes=65536 -v sha256=5ca1ab1e -
+demo_log() {
+	cat <<'LOG'
 demo: device 0000:00:03.0 0x1b36:0x0010 group 1
 demo: reserved 0x0000000008000000 0x00000000080fffff msi
 demo: live # domain window-start window-end page-size pages-used pages-total groups
@@ -47,6 +46,13 @@ demo: guest irq  28:  0  256  ITS-PCI-MSIX-0000:00:01.0   2 Edge      nvme0q2
 LOG
 }
 
+# demo_report <from> <to> [<awk options>]: the report on a good log in which one
+# thing was changed
+demo_report() {
+	demo_log | sed "s/$1/$2/g" | tools/boot/demo-report -v gic=its -v iommu=smmuv3 \
+		-v bytes=65536 -v sha256=5ca1ab1e "${@:3}" -
+}
+
 harness_report() {
 	local change said
 	demo_report '$' ''
@@ -62,5 +68,65 @@ harness_report() {
 	done
 }
 
+harness_report_aperture() {
+	local aperture=aperture=0x0000000008000000-0x00000000080fffff said
+	demo_report '$' '' -v "$aperture"
+	for change in 'reserved 0x0000000008000000/reserved 0x0000000008010000' \
+		'0x0000000008000000 0x00000000080fffff 0x1000/0x0000000000000000 0x000000000fffffff 0x1000' \
+		'0x0000000008000040/0x0000000009000040'; do
+		if said=$(demo_report "${change%%/*}" "${change#*/}" -v "$aperture"); then
+			die "the report with an aperture finds nothing wrong with: $change"
+		fi
+		tail -n 1 <<<"$said"
+	done
+	if said=$(demo_report '$' '' -v aperture=0x00000000fe000000-0x00000000fe0fffff); then
+		die "the report finds nothing wrong with another aperture than was asked for"
+	fi
+	tail -n 1 <<<"$said"
+}
+
+# The lines of a driver that went well
+window_log() {
+	local way
+	echo 'demo: device 0000:00:02.0 0x1234:0x11e8 group 1'
+	echo 'demo: reserved 0x0000000008000000 0x00000000080fffff msi'
+	for way in type1 iommufd; do
+		sed "s/^/demo: $way /" <<'LOG'
+before 0x0000000008000000 0x00000000080fffff ok
+set 0x0000000010000000 0x00000000100fffff ok
+after 0x0000000010000000 0x00000000100fffff ok
+map 0x0000000008000000 0x00000000080fffff ok
+vector ok
+bytes 16384 16384 0
+interrupts 116 116
+doorbell 0x0000000008090000 0x0000000010000000 0x1000 1
+live 1 ok
+left 0 ok
+LOG
+	done
+}
+
+window_report() { window_log | sed "s/$1/$2/" | tools/boot/window-report -v gic=its -v base=0 -; }
+
+harness_report_window() {
+	local change way said
+	window_report '$' ''
+	for change in 'set\(.*\) ok/set\1 EINVAL' 'set.*/' 'map\(.*\) ok/map\1 EINVAL' 'map.*/' \
+		'after 0x0000000010000000/after 0x0000000008000000' 'after.*/' 'vector ok/vector ENOSPC' \
+		'bytes 16384/bytes 16383' 'bytes\(.*\) 0/bytes\1 1' 'bytes.*/' \
+		'interrupts 116/interrupts 115' 'interrupts 116/interrupts 117' 'interrupts.*/' \
+		'doorbell\(.*\) 0x00000000100/doorbell\1 0x00000000080' 'doorbell.*/' \
+		'live.*/' 'left 0/left 1' 'left.*/'; do
+		for way in type1 iommufd; do
+			if said=$(window_report "$way ${change%%/*}" "$way ${change#*/}"); then
+				die "the report of a driver finds nothing wrong with: $way $change"
+			fi
+			tail -n 1 <<<"$said"
+		done
+	done
+}
+
 check refuses-faults harness_refuses
 check report harness_report
+check report-aperture harness_report_aperture
+check report-window harness_report_window
