@@ -10,6 +10,8 @@
 check commits-build static_commits 2000
 check sparse-w1 static_sparse 1200
 check kernel-doc static_kernel_doc
+check doc-example static_doc_example
+check kselftest-install static_kselftest_install
 
 # Named as seen from each other like every kernel's tree and object directory
 # (../linux): what another build compiled, ccache has.
@@ -95,4 +97,32 @@ static_kernel_doc() {
 	! grep -iE "(can't|cannot|unable to) open|no such file" "$CHECK_DIR/msi-iommu.log" || die "kernel-doc did not run"
 	sed -i 's/^\([a-zA-Z/0-9_.-]*\):[0-9]*: warning/\1: warning/' "$CHECK_DIR"/*.log
 	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/msi-iommu.log"
+}
+
+# What a page of the documentation shows must compile, as a user would do it.
+static_doc_example() {
+	local headers=$CHECK_DIR/headers
+	make -C "$KTREE" "O=$CHECK_DIR/out" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$headers"
+	sed -n '/^The window for MSIs$/,/^IOMMUFD and vfio/s/^\t//p' \
+		"$KTREE/Documentation/driver-api/vfio.rst" >"$CHECK_DIR/example.c"
+	grep -q move_msi_window "$CHECK_DIR/example.c" || die "vfio.rst has no example"
+	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -isystem "$headers/include" \
+		-c -o "$CHECK_DIR/example.o" "$CHECK_DIR/example.c"
+}
+
+# The selftests in the place that they have in a kernel tree, installed by its
+# own make kselftest-install. The modules need a built kernel: not here.
+static_kselftest_install() {
+	local tree=$CHECK_DIR/tree installed=$CHECK_DIR/installed test
+	mkdir -p "$tree"
+	kgit archive msi-iommu -- Makefile scripts tools include arch/arm64/include arch/arm64/Makefile | tar -x -C "$tree"
+	cp -R tools/testing/selftests/iommu_msi "$tree/tools/testing/selftests/"
+	make -C "$KTREE" "O=$CHECK_DIR/out" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$tree/usr"
+	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
+		TEST_GEN_MODS_DIR= "INSTALL_PATH=$installed" install
+	for test in "$tree"/tools/testing/selftests/iommu_msi/*_test.c; do
+		test=$(basename "$test" .c)
+		[ -x "$installed/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
+		grep -q "iommu_msi:$test" "$installed/kselftest-list.txt" || die "kselftest-list.txt has no $test"
+	done
 }

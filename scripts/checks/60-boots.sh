@@ -9,6 +9,7 @@ TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
 # Where doorbells are translated, and where they bypass the IOMMU
 TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
+TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 
 # build_tests <profile> <directory>: with the headers of that profile's kernel
 build_tests() {
@@ -19,7 +20,7 @@ build_tests() {
 		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
 			"INSTALL_HDR_PATH=$CHECK_DIR/headers"
 	fi
-	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}"; do
+	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}" "${TESTS_EXPOSURE[@]}"; do
 		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
 			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
 			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
@@ -36,20 +37,22 @@ build_modules() {
 	cp "$source"/*.ko "$2/tests/"
 }
 
-# machine <profile> <gic> <iommu> <seconds> <environment>
+# machine <profile> <gic> <iommu> <seconds> <environment> [tests...]
 machine() {
-	local profile=$1 gic=$2 iommu=$3 limit=$4 add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0
-	local tests=("${TESTS[@]}")
-	if [ "$iommu" = smmuv3 ]; then
-		tests+=("${TESTS_TRANSLATED[@]}")
-	else
-		tests+=("${TESTS_BYPASS[@]}")
+	local profile=$1 gic=$2 iommu=$3 limit=$4 variables=$5
+	local add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0 tests
+	shift 5
+	tests=("$@")
+	if [ $# -eq 0 ] && [ "$iommu" = smmuv3 ]; then
+		tests=("${TESTS[@]}" "${TESTS_TRANSLATED[@]}")
+	elif [ $# -eq 0 ]; then
+		tests=("${TESTS[@]}" "${TESTS_BYPASS[@]}")
 	fi
 	scripts/build.sh "$profile"
 	build_tests "$profile" "$add"
 	build_modules "$profile" "$add"
 	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" \
-		--run "$5 sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
+		--run "$variables sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/$profile-$iommu-$gic.ktap"
 	return "$status"
 }
@@ -60,6 +63,7 @@ base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
 debug_its()   { machine debug its smmuv3 900 ''; }
 debug_v2m()   { machine debug v2m smmuv3 600 'VECTORS=32'; }
 k64_its()     { machine 64k its smmuv3 300 ''; }
+k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 
 check smmuv3-its base_its
 check smmuv3-v2m base_v2m
@@ -67,3 +71,4 @@ check virtio-its base_virtio
 check debug-smmuv3-its debug_its 1800
 check debug-smmuv3-v2m debug_v2m 1800
 check 64k-smmuv3-its k64_its 1800
+check 64k-smmuv3-v2m k64_v2m
