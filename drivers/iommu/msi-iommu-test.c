@@ -10,6 +10,7 @@
 #include <linux/debugfs.h>
 #include <linux/fwnode.h>
 #include <linux/iommu.h>
+#include <linux/irqdomain.h>
 #include <linux/kthread.h>
 #include <linux/msi-iommu.h>
 #include <linux/platform_device.h>
@@ -38,6 +39,7 @@ static struct {
 	struct iommu_domain_geometry geometry_at_attach;
 	bool unsupported;
 	bool hw_msi;
+	struct range reserved;
 	unsigned int default_type;
 	int fail_map;
 	int fail_attach;
@@ -190,16 +192,21 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *head)
 {
 	struct iommu_resv_region *region;
 
-	region = iommu_alloc_resv_region(WINDOW, SZ_1M, 0, IOMMU_RESV_SW_MSI,
-					 GFP_KERNEL);
-	if (region)
-		list_add_tail(&region->list, head);
-	if (!mock.hw_msi)
-		return;
-	region = iommu_alloc_resv_region(DOORBELL & ~0xfffULL, SZ_4K, 0,
-					 IOMMU_RESV_MSI, GFP_KERNEL);
-	if (region)
-		list_add_tail(&region->list, head);
+	if (mock.reserved.end) {
+		region = iommu_alloc_resv_region(mock.reserved.start,
+						 range_len(&mock.reserved), 0,
+						 IOMMU_RESV_RESERVED,
+						 GFP_KERNEL);
+		if (region)
+			list_add_tail(&region->list, head);
+	}
+	if (mock.hw_msi) {
+		region = iommu_alloc_resv_region(DOORBELL & ~0xfffULL, SZ_4K, 0,
+						 IOMMU_RESV_MSI, GFP_KERNEL);
+		if (region)
+			list_add_tail(&region->list, head);
+	}
+	iommu_msi_get_resv_region(dev, head);
 }
 
 static int mock_def_domain_type(struct device *dev)
@@ -309,6 +316,8 @@ static int fixture_init(struct kunit *test)
 	};
 	mock.unsupported = false;
 	mock.hw_msi = false;
+	mock.reserved = (struct range) {};
+	iommu_msi_allow_unsafe_doorbells = false;
 	mock.default_type = IOMMU_DOMAIN_IDENTITY;
 	mock.fail_map = 0;
 	mock.fail_attach = 0;
@@ -1119,6 +1128,248 @@ static void test_replace_huge(struct kunit *test)
 	iommu_msi_release_desc(&desc);
 }
 
+/* --- windows ------------------------------------------------------------- */
+
+static void test_apertures(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_domain *other = mock_domain_for(test, f->dev);
+	struct iommu_msi_aperture both[] = {
+		{ .domain = f->domain, .start = SZ_1M, .end = 2 * SZ_1M - 1 },
+		{ .domain = other, .start = 0, .end = SZ_4K - 1 },
+	};
+	struct iommu_domain *never;
+	dma_addr_t iova;
+
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), 0);
+	expect_window(test, f->domain, SZ_1M, 2 * SZ_1M - 1);
+	expect_window(test, other, 0, SZ_4K - 1);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), 0);
+
+	/* One refuses, whichever: both keep what they have */
+	both[0].start = 0;
+	both[1].start = 1;
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), -EINVAL);
+	swap(both[0], both[1]);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), -EINVAL);
+	both[0].start = SZ_4K;
+	both[0].end = SZ_64K - 1;
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), -EBUSY);
+	expect_window(test, f->domain, SZ_1M, 2 * SZ_1M - 1);
+	expect_window(test, other, 0, SZ_4K - 1);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), 0);
+	expect_window(test, f->domain, 0, 2 * SZ_1M - 1);
+	expect_window(test, other, SZ_4K, SZ_64K - 1);
+
+	mock.unsupported = true;
+	never = mock_domain_for(test, f->dev);
+	both[1].domain = never;
+	both[0].end = SZ_32K - 1;
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), -ENODEV);
+	expect_window(test, other, SZ_4K, SZ_64K - 1);
+	iommu_domain_free(never);
+	iommu_domain_free(other);
+}
+
+static void test_usage(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct iommu_msi_usage usage;
+	dma_addr_t iova;
+
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+	KUNIT_ASSERT_EQ(test, iommu_get_msi_cookie(f->domain), 0);
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), 0);
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.page_size, SZ_4K);
+	KUNIT_EXPECT_EQ(test, usage.used_pages, 2);
+	KUNIT_EXPECT_EQ(test, usage.total_pages, 256);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.used_pages, 0);
+}
+
+static void test_parse_window(struct kunit *test)
+{
+	static const char * const bad[] = {
+		"", "-", "0x10000", "0x10000-", "-0x1ffff", "0x10000-0x1fffe",
+		"0x18000-0x2ffff", "0x20000-0x1ffff", "0x10000+0x1ffff",
+		"0x10000-0x1ffffx", "0x10000-0x1ffff-0x2ffff",
+		"0x10000-0x1ffffffffffffffff",
+		"0x00000000000000000000000000000010000-0x00000000000000000001ffff",
+	};
+	struct range window;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_EQ_MSG(test, iommu_msi_parse_window(bad[i], &window),
+				    -EINVAL, "%s", bad[i]);
+
+	KUNIT_EXPECT_EQ(test, iommu_msi_parse_window("0xfe000000-0xfe0fffff",
+						     &window), 0);
+	KUNIT_EXPECT_EQ(test, window.start, 0xfe000000ULL);
+	KUNIT_EXPECT_EQ(test, window.end, 0xfe0fffffULL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_parse_window("0-0xffff\n", &window), 0);
+	KUNIT_EXPECT_EQ(test, window.start, 0);
+	KUNIT_EXPECT_EQ(test, window.end, 0xffffULL);
+}
+
+/* Where a window is suggested when [start, end] is reserved; 1 for nowhere */
+static u64 suggested(struct device *dev, u64 start, u64 end)
+{
+	struct iommu_resv_region *region;
+	u64 found = 1;
+	LIST_HEAD(regions);
+
+	mock.reserved = (struct range) { start, end };
+	iommu_get_resv_regions(dev, &regions);
+	list_for_each_entry(region, &regions, list) {
+		if (region->type == IOMMU_RESV_SW_MSI &&
+		    region->length == SZ_1M)
+			found = region->start;
+	}
+	iommu_put_resv_regions(dev, &regions);
+	return found;
+}
+
+static void test_default_window(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, WINDOW - 1), WINDOW);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW + SZ_1M, U32_MAX), WINDOW);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, WINDOW), WINDOW + SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW_END, 0x12345678),
+			0x12400000ULL);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW, U32_MAX), 0);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_1M - 1),
+			SZ_4G - SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_64K), 1);
+}
+
+static struct irq_domain *mock_irq_domain(struct kunit *test,
+					  struct irq_domain *parent)
+{
+	struct irq_domain *domain;
+
+	domain = irq_domain_create_hierarchy(parent, 0, 4, NULL,
+					     &irq_domain_simple_ops, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	return domain;
+}
+
+static void test_exposure(struct kunit *test)
+{
+	struct irq_domain *irqs = mock_irq_domain(test, NULL);
+	phys_addr_t frame = DOORBELL & ~0xfffULL;
+	struct fixture *f;
+	dma_addr_t iova;
+
+	KUNIT_EXPECT_EQ(test, iommu_msi_register_doorbell(irqs, frame - 1,
+							  frame, SZ_4K), -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_register_doorbell(irqs, frame + SZ_4K,
+							  frame, SZ_4K), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, DOORBELL,
+							  frame, SZ_4K), 0);
+
+	mock.pgsizes = SZ_64K | SZ_512M;
+	f = fixture_window(test);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -EPERM);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	/* Nobody has registered this one */
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + SZ_1M, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + SZ_1M);
+	iommu_msi_allow_unsafe_doorbells = true;
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	iommu_msi_allow_unsafe_doorbells = false;
+	fixture_free_domain(f);
+
+	mock.pgsizes = SZ_4K;
+	f->domain = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	/* The page after that is mapped for what sticks out of the frame */
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), -EPERM);
+
+	iommu_msi_unregister_doorbells(irqs);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	irq_domain_remove(irqs);
+}
+
+static void test_survey(struct kunit *test)
+{
+	struct irq_domain *root = mock_irq_domain(test, NULL);
+	struct irq_domain *leaf = mock_irq_domain(test, root);
+	struct irq_domain *alien = mock_irq_domain(test, NULL);
+	struct fixture *f = fixture_attach(test);
+	struct iommu_msi_survey survey;
+	struct device *other;
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(root, DOORBELL, DOORBELL, 4), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(leaf, DOORBELL + 8, DOORBELL + 8, 4), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(leaf, DOORBELL + SZ_4K, DOORBELL + SZ_4K, 4), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(alien, DOORBELL + SZ_1M, DOORBELL + SZ_1M, 4), 0);
+
+	/* No MSIs */
+	iommu_msi_survey_init(&survey, SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
+	KUNIT_EXPECT_EQ(test, survey.pages, 0);
+
+	/* Two of three share a page; asking twice changes nothing */
+	dev_set_msi_domain(f->dev, leaf);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
+	KUNIT_EXPECT_EQ(test, survey.devices, 3);
+	KUNIT_EXPECT_EQ(test, survey.pages, 2);
+	KUNIT_EXPECT_FALSE(test, survey.hw_msi);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_8K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_4K - 1),
+			-ENOSPC);
+	survey.limit = U32_MAX;
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_8K,
+						     SZ_4G - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_4K,
+						     SZ_4G + SZ_4K - 1), -ERANGE);
+	iommu_msi_survey_end(&survey);
+
+	/* One whose messages pass by the IOMMU needs nothing */
+	mock.hw_msi = true;
+	other = mock_device(test, 1);
+	dev_set_msi_domain(other, leaf);
+	iommu_msi_survey_init(&survey, SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(other, &survey), 0);
+	KUNIT_EXPECT_EQ(test, survey.pages, 0);
+	KUNIT_EXPECT_TRUE(test, survey.hw_msi);
+	KUNIT_EXPECT_EQ(test, survey.hw_start, DOORBELL & ~0xfffULL);
+	KUNIT_EXPECT_EQ(test, survey.hw_last, DOORBELL | 0xfffULL);
+	iommu_msi_survey_end(&survey);
+
+	dev_set_msi_domain(other, NULL);
+	platform_device_unregister(to_platform_device(other));
+	dev_set_msi_domain(f->dev, NULL);
+	iommu_msi_unregister_doorbells(leaf);
+	iommu_msi_unregister_doorbells(root);
+	iommu_msi_unregister_doorbells(alien);
+	irq_domain_remove(leaf);
+	irq_domain_remove(root);
+	irq_domain_remove(alien);
+}
+
 /* --- messages ------------------------------------------------------------ */
 
 static void test_pa_to_va(struct kunit *test)
@@ -1365,6 +1616,12 @@ static struct kunit_case iommu_msi_cases[] = {
 #endif
 	KUNIT_CASE(test_replace),
 	KUNIT_CASE(test_replace_huge),
+	KUNIT_CASE(test_apertures),
+	KUNIT_CASE(test_usage),
+	KUNIT_CASE(test_parse_window),
+	KUNIT_CASE(test_default_window),
+	KUNIT_CASE(test_exposure),
+	KUNIT_CASE(test_survey),
 	KUNIT_CASE(test_pa_to_va),
 	KUNIT_CASE_SLOW(test_race_get_put),
 	KUNIT_CASE_SLOW(test_race_geometry),

@@ -30,8 +30,8 @@
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "msi_iommu."
 
-static bool allow_unsafe_doorbells;
-module_param(allow_unsafe_doorbells, bool, 0600);
+bool iommu_msi_allow_unsafe_doorbells;
+module_param_named(allow_unsafe_doorbells, iommu_msi_allow_unsafe_doorbells, bool, 0600);
 MODULE_PARM_DESC(allow_unsafe_doorbells,
 		 "Map a doorbell even if the smallest page of the IOMMU exposes registers next to it (default: no)");
 
@@ -133,7 +133,7 @@ int iommu_msi_check_exposure(phys_addr_t addr, phys_addr_t pa, size_t size)
 			continue;
 		if (pa >= frame->start && last <= frame->last)
 			return 0;
-		if (allow_unsafe_doorbells)
+		if (iommu_msi_allow_unsafe_doorbells)
 			return 0;
 		pr_err_ratelimited("the page of MSI doorbell %pa is %pa-%pa and would expose what is outside of %pa-%pa to user space; msi_iommu.allow_unsafe_doorbells=1 allows it\n",
 				   &addr, &pa, &last, &frame->start,
@@ -291,10 +291,15 @@ EXPORT_SYMBOL_GPL(iommu_msi_survey_end);
 /* The administrator's choice, if end > start. Both are inclusive. */
 static struct range iommu_msi_window;
 
-static int iommu_msi_parse_window(char *text, struct range *window)
+int iommu_msi_parse_window(const char *val, struct range *window)
 {
-	char *first = strsep(&text, "-");
+	char buffer[48], *text = buffer, *first;
 
+	/* It is too early for an allocation when the command line is parsed */
+	if (strscpy(buffer, val) < 0)
+		return -EINVAL;
+
+	first = strsep(&text, "-");
 	if (!text || kstrtou64(first, 0, &window->start) ||
 	    kstrtou64(strim(text), 0, &window->end) ||
 	    window->start >= window->end)
@@ -307,12 +312,9 @@ static int iommu_msi_parse_window(char *text, struct range *window)
 
 static int iommu_msi_set_window(const char *val, const struct kernel_param *kp)
 {
-	char *text __free(kfree) = kstrdup(val, GFP_KERNEL);
 	struct range window;
 
-	if (!text)
-		return -ENOMEM;
-	if (iommu_msi_parse_window(text, &window)) {
+	if (iommu_msi_parse_window(val, &window)) {
 		pr_err("msi_iommu.window=%s is not <first>-<last>, inclusive, in multiples of 0x10000: ignored\n",
 		       val);
 		return -EINVAL;

@@ -226,8 +226,15 @@ static int iommu_msi_prepare_aperture(struct iommu_msi_cookie *cookie,
 	if (start == cookie->aperture_start && end == cookie->aperture_end &&
 	    cookie->total_pages)
 		return 0;
-	if (!iommu_msi_aperture_acceptable(cookie->domain, start, end))
+	if (!iommu_msi_aperture_acceptable(cookie->domain, start, end)) {
+		/* User space is told by its own errors; this is for a default */
+		pr_warn_ratelimited("no MSI window can be at %pad-%pad in a domain of %pad-%pad with pages of %#lx\n",
+				    &start, &end,
+				    &cookie->domain->geometry.aperture_start,
+				    &cookie->domain->geometry.aperture_end,
+				    cookie->domain->pgsize_bitmap);
 		return -EINVAL;
+	}
 	if (cookie->used_pages)
 		return -EBUSY;
 

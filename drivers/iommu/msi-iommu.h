@@ -13,6 +13,7 @@
 #include <linux/maple_tree.h>
 #include <linux/msi-iommu.h>
 #include <linux/mutex.h>
+#include <linux/range.h>
 #include <linux/refcount.h>
 #include <linux/seqlock.h>
 
@@ -112,6 +113,7 @@ struct iommu_msi_binding {
 
 extern struct xarray iommu_msi_cookies;
 extern struct mutex iommu_msi_cookies_lock;
+extern bool iommu_msi_allow_unsafe_doorbells;
 
 void iommu_msi_get_geometry(struct iommu_domain *domain,
 			    struct iommu_domain_msi_geometry *geometry);
@@ -124,6 +126,7 @@ int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size);
 void iommu_msi_unbind_desc(struct msi_desc *desc);
+int iommu_msi_parse_window(const char *val, struct range *window);
 int iommu_msi_check_exposure(phys_addr_t addr, phys_addr_t pa, size_t size);
 int iommu_msi_carry_over(struct list_head *bindings, struct iommu_domain *old,
 			 struct iommu_domain *new);

@@ -408,13 +408,32 @@ TEST_F(aperture, join_refused)
 	EXPECT_EQ(0, attach_nvme(self));
 }
 
+/* Does sysfs list the region for the edu device's group? */
+static bool sysfs_lists(const char *region)
+{
+	char path[128], line[128];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions", edu());
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		found |= !strcmp(line, region);
+	if (file)
+		fclose(file);
+	return found;
+}
+
 /* The default moves out of the way of what the platform reserves */
 TEST_F(aperture, default_moves)
 {
 	struct window w;
 
 	device_close(&self->edu);
+	EXPECT_TRUE(sysfs_lists("0x0000000008000000 0x00000000080fffff msi\n"));
 	ASSERT_EQ(0, quirk(edu(), "reserved=0x8000000"));
+	EXPECT_TRUE(sysfs_lists("0x0000000008100000 0x00000000081fffff msi\n"));
 	space_close(&self->space);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, attach_edu(self));
