@@ -1311,6 +1311,13 @@ static void test_exposure(struct kunit *test)
 	irq_domain_remove(irqs);
 }
 
+static void register_at(struct kunit *test, struct irq_domain *domain,
+			phys_addr_t addr)
+{
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(domain, addr, addr, 4),
+			0);
+}
+
 static void test_survey(struct kunit *test)
 {
 	struct irq_domain *root = mock_irq_domain(test, NULL);
@@ -1320,10 +1327,10 @@ static void test_survey(struct kunit *test)
 	struct iommu_msi_survey survey;
 	struct device *other;
 
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(root, DOORBELL, DOORBELL, 4), 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(leaf, DOORBELL + 8, DOORBELL + 8, 4), 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(leaf, DOORBELL + SZ_4K, DOORBELL + SZ_4K, 4), 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(alien, DOORBELL + SZ_1M, DOORBELL + SZ_1M, 4), 0);
+	register_at(test, root, DOORBELL);
+	register_at(test, leaf, DOORBELL + 8);
+	register_at(test, leaf, DOORBELL + SZ_4K);
+	register_at(test, alien, DOORBELL + SZ_1M);
 
 	/* No MSIs */
 	iommu_msi_survey_init(&survey, SZ_4K);
