@@ -185,10 +185,15 @@ static void on_signal(int number)
 	stop = 1;
 }
 
-/* No SA_RESTART: a write that blocks ends, too. */
+/*
+ * No SA_RESTART: a write that blocks ends, too. If it had written a part and
+ * goes on, the second signal ends it the hard way.
+ */
 static void catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = {
+		.sa_handler = on_signal, .sa_flags = SA_RESETHAND,
+	};
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
