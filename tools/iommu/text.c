@@ -205,7 +205,8 @@ static char *groups_in(const struct machine *m, const struct domain *d)
 	return list_or_dash(list);
 }
 
-static void print_domains(FILE *out, const struct machine *m)
+/* Tells whether there is one. */
+static bool print_domains(FILE *out, const struct machine *m)
 {
 	static const char * const head[] = {
 		">DOMAIN", "WINDOW", ">PAGE", ">USED/TOTAL", "GROUPS",
@@ -224,10 +225,12 @@ static void print_domains(FILE *out, const struct machine *m)
 		cell(&t, format_text("%" PRIu64 "/%" PRIu64, d->used, d->total));
 		cell(&t, groups_in(m, d));
 	}
+	fputc('\n', out);
 	if (t.nr_cells)
 		print_table(out, &t);
 	else
-		fputs("No domain takes part in the MSI doorbell layer.\n", out);
+		fputs("No domain here takes part in the MSI doorbell layer.\n", out);
+	return t.nr_cells;
 }
 
 static char *users(const struct machine *m, const struct domain *d,
@@ -262,10 +265,11 @@ static void print_doorbells(FILE *out, const struct machine *m)
 			cell(&t, users(m, d, b));
 		}
 	}
+	fputc('\n', out);
 	if (t.nr_cells)
 		print_table(out, &t);
 	else
-		fputs("No doorbell is mapped.\n", out);
+		fputs("No doorbell is mapped there.\n", out);
 }
 
 static void print_vectors(FILE *out, const struct machine *m)
@@ -294,9 +298,7 @@ static void print_vectors(FILE *out, const struct machine *m)
 void print_text(FILE *out, const struct machine *m)
 {
 	print_groups(out, m);
-	fputc('\n', out);
-	print_domains(out, m);
-	fputc('\n', out);
-	print_doorbells(out, m);
+	if (print_domains(out, m))
+		print_doorbells(out, m);
 	print_vectors(out, m);
 }
