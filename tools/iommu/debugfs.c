@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Domains, doorbells and vectors, from debugfs. The kernel may add lines with
- * new keywords; a line that starts with a known one must be as expected.
+ * new keywords, and "#" is none; a line that starts with a known one must be as
+ * expected.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -99,7 +99,7 @@ static void split(char *text, struct line *line)
 		line->field[line->nr_fields++] = field;
 }
 
-/* Calls @handle with each line that is neither empty nor a comment. */
+/* Calls @handle with each line that is not empty. */
 int for_each_line(FILE *file, const char *path,
 		  int (*handle)(struct line *line, void *data), void *data)
 {
@@ -116,7 +116,7 @@ int for_each_line(FILE *file, const char *path,
 			break;
 		}
 		split(text, &line);
-		if (line.nr_fields && *line.field[0] != '#')
+		if (line.nr_fields)
 			status = handle(&line, data);
 	}
 	if (!status && ferror(file)) {
