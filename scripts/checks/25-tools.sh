@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The tools for people: lsmsi, natively and with sanitizers, on trees that look
+# like /sys; and that it builds for arm64 and installs.
+
+LSMSI=tools/iommu
+
+# lsmsi_make <name> <make arguments...>: builds in $CHECK_DIR/<name>
+lsmsi_make() {
+	local name=$1
+	shift
+	env -u CPPFLAGS -u LDFLAGS -u CFLAGS -u CC \
+		make -C "$LSMSI" "O=$CHECK_DIR/$name" "$@"
+}
+
+# lsmsi_tests <name>: each case is counted; the status is theirs, too
+lsmsi_tests() {
+	local ktap=$CHECK_DIR/$1.ktap status=0
+	"$LSMSI/test-lsmsi" "$CHECK_DIR/$1/lsmsi" >"$ktap" || status=$?
+	cat "$ktap"
+	return "$status"
+}
+
+tools_lsmsi() {
+	lsmsi_make native
+	lsmsi_tests native
+}
+
+tools_sanitized() {
+	lsmsi_make sanitized \
+		"CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+	lsmsi_tests sanitized
+}
+
+tools_arm64() {
+	local headers
+	lsmsi_make arm64 CC=aarch64-linux-gnu-gcc LDFLAGS=-static
+	headers=$(aarch64-linux-gnu-readelf -h -l "$CHECK_DIR/arm64/lsmsi")
+	grep -q 'Machine: *AArch64' <<<"$headers" || die "lsmsi is not built for arm64"
+	! grep -q INTERP <<<"$headers" || die "lsmsi is not static"
+}
+
+# installed <file> <mode>
+installed() {
+	local mode
+	mode=$(stat -c %a "$CHECK_DIR/root/$1") || die "make install has not installed $1"
+	[ "$mode" = "$2" ] || die "$1 was installed with mode $mode, not $2"
+}
+
+tools_install() {
+	local left
+	lsmsi_make object all
+	lsmsi_make object install "DESTDIR=$CHECK_DIR/root" prefix=/usr
+	installed usr/sbin/lsmsi 755
+	installed usr/share/man/man8/lsmsi.8 644
+	"$CHECK_DIR/root/usr/sbin/lsmsi" --version
+	lsmsi_make object clean
+	left=$(find "$CHECK_DIR/object" -type f)
+	[ -z "$left" ] || die "make clean leaves $left"
+}
+
+check lsmsi tools_lsmsi
+check lsmsi-sanitized tools_sanitized
+check lsmsi-arm64 tools_arm64
+check lsmsi-install tools_install
