@@ -7,7 +7,7 @@
 SELFTESTS=tools/testing/selftests/iommu_msi
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
 # Where doorbells are translated, and where they bypass the IOMMU
-TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test)
+TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 
@@ -25,7 +25,8 @@ build_tests() {
 			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
 			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
 	done
-	cp tools/boot/run-tests "$2/tests/"
+	make -C tools/iommu "O=$CHECK_DIR/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
+	cp tools/boot/run-tests "$CHECK_DIR/lsmsi/lsmsi" "$2/tests/"
 }
 
 # build_modules <profile> <directory>: out of tree, as a user of the API would
