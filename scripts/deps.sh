@@ -18,7 +18,7 @@ packages_build=(
 )
 packages_demo=(busybox-static mmdebstrap qemu-system-arm qemu-utils)
 packages_check=(
-	clang gcc-arm-linux-gnueabihf lld llvm python3-git python3-ply shellcheck sparse
+	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
 )
 
 os_field() { sed -n "s/^$1=\"\?\([^\"]*\)\"\?$/\1/p" "$OS_RELEASE" 2>/dev/null || true; }

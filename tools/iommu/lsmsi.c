@@ -65,8 +65,7 @@ static bool parse_period(const char *text, double *period)
 	if (!text)
 		return true;
 	*period = strtod(text, &rest);
-	if (rest != text && !*rest && *period >= MIN_PERIOD &&
-	    *period <= MAX_PERIOD)
+	if (!*rest && *period >= MIN_PERIOD && *period <= MAX_PERIOD)
 		return true;
 	complain("--watch takes seconds, from %g to %g, not '%s'", MIN_PERIOD,
 		 MAX_PERIOD, text);
