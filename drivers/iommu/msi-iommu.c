@@ -774,9 +774,9 @@ EXPORT_SYMBOL_GPL(iommu_put_msi_cookie);
  * set; -EINVAL if @size is 0, if @addr + @size - 1 wraps round, or for a @prot
  * as above; -EBUSY if only some of the pages are mapped already, or with
  * another @prot; -EPERM if an irqchip has registered the doorbell and the
- * domain's pages reach beyond its frame; -ENODEV if @domain does not translate MSIs or belongs to the
- * DMA layer; -ENOMEM or what else the IOMMU driver fails to map with. On
- * failure nothing has changed.
+ * domain's pages reach beyond its frame; -ENODEV if @domain does not translate
+ * MSIs or belongs to the DMA layer; -ENOMEM or what else the IOMMU driver fails
+ * to map with. On failure nothing has changed.
  */
 int iommu_msi_get_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
 				size_t size, int prot, dma_addr_t *iova)
