@@ -191,7 +191,7 @@ EXPORT_SYMBOL_GPL(iommu_msi_survey_init);
 static int iommu_msi_survey_frame(struct iommu_msi_survey *survey,
 				  const struct iommu_msi_frame *frame)
 {
-	unsigned long pfn = frame->addr / survey->page_size;
+	unsigned long pfn = frame->addr >> __ffs(survey->page_size);
 	int ret;
 
 	ret = xa_insert(&survey->pfns, pfn, xa_mk_value(1), GFP_KERNEL);
@@ -268,7 +268,7 @@ int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
 {
 	if (end > survey->limit)
 		return -ERANGE;
-	if ((u64)(end - start) / survey->page_size + 1 < survey->pages)
+	if (((u64)(end - start) >> __ffs(survey->page_size)) + 1 < survey->pages)
 		return -ENOSPC;
 	return 0;
 }
