@@ -266,10 +266,16 @@ EXPORT_SYMBOL_GPL(iommu_msi_survey_device);
 int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
 			   dma_addr_t start, dma_addr_t end)
 {
-	if (end > survey->limit)
+	if (end > survey->limit) {
+		pr_info_ratelimited("a device cannot write messages to all of window %pad-%pad, but up to %#llx\n",
+				    &start, &end, survey->limit);
 		return -ERANGE;
-	if (((u64)(end - start) >> __ffs(survey->page_size)) + 1 < survey->pages)
+	}
+	if (((u64)(end - start) >> __ffs(survey->page_size)) + 1 < survey->pages) {
+		pr_info_ratelimited("window %pad-%pad has fewer than the %lu pages that the devices' doorbells take\n",
+				    &start, &end, survey->pages);
 		return -ENOSPC;
+	}
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_msi_survey_check);

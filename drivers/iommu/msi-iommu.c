@@ -235,8 +235,12 @@ static int iommu_msi_prepare_aperture(struct iommu_msi_cookie *cookie,
 				    cookie->domain->pgsize_bitmap);
 		return -EINVAL;
 	}
-	if (cookie->used_pages)
+	if (cookie->used_pages) {
+		pr_info_ratelimited("window %pad-%pad stays: interrupts use %lu of its pages\n",
+				    &cookie->aperture_start,
+				    &cookie->aperture_end, cookie->used_pages);
 		return -EBUSY;
+	}
 
 	*used_map = bitmap_zalloc(IOMMU_MSI_MAP_PAGES, GFP_KERNEL_ACCOUNT);
 	return *used_map ? 0 : -ENOMEM;

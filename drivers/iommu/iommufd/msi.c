@@ -40,13 +40,21 @@ int iommufd_hwpt_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 			      const struct range *window)
 {
 	struct iommu_domain *domain = hwpt_paging->common.domain;
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	unsigned long granule = iommufd_hwpt_granule(hwpt_paging);
 
-	if ((window->start | (window->end + 1)) &
-	    (iommufd_hwpt_granule(hwpt_paging) - 1))
+	if ((window->start | (window->end + 1)) & (granule - 1)) {
+		iommufd_window_refused(window, "is not made of the IOMMU's pages of %#lx",
+				       granule);
 		return -EINVAL;
-	if (window->start < domain->geometry.aperture_start ||
-	    window->end > domain->geometry.aperture_end)
+	}
+	if (window->start < geo->aperture_start ||
+	    window->end > geo->aperture_end) {
+		iommufd_window_refused(window, "is not within the IOMMU's %pad-%pad",
+				       &geo->aperture_start,
+				       &geo->aperture_end);
 		return -ERANGE;
+	}
 	return iommu_msi_survey_check(survey, window->start, window->end);
 }
 
@@ -122,8 +130,10 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 
 	down_write(&ioas->iopt.iova_rwsem);
 	rc = iommufd_ioas_apertures(ioas, &survey, window, apertures, &count);
-	if (!rc && survey.devices && !count)
+	if (!rc && survey.devices && !count) {
+		iommufd_window_refused(window, "is of no use: no IOMMU of the devices translates MSIs");
 		rc = -ENODEV;
+	}
 	if (!rc)
 		rc = iopt_set_msi_window(&ioas->iopt, window, apertures, count);
 	up_write(&ioas->iopt.iova_rwsem);
