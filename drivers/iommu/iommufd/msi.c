@@ -131,7 +131,8 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 	down_write(&ioas->iopt.iova_rwsem);
 	rc = iommufd_ioas_apertures(ioas, &survey, window, apertures, &count);
 	if (!rc && survey.devices && !count) {
-		iommufd_window_refused(window, "is of no use: no IOMMU of the devices translates MSIs");
+		iommufd_window_refused(window,
+				       "is of no use: no IOMMU of the devices translates MSIs");
 		rc = -ENODEV;
 	}
 	if (!rc)
