@@ -27,7 +27,7 @@ static int domains_show(struct seq_file *m, void *unused)
 {
 	struct iommu_msi_doorbell *doorbell;
 	struct iommu_msi_cookie *cookie;
-	unsigned long id, index;
+	unsigned long id;
 
 	guard(mutex)(&iommu_msi_cookies_lock);
 
@@ -40,8 +40,7 @@ static int domains_show(struct seq_file *m, void *unused)
 	seq_puts(m, "# doorbell domain pa iova size references\n");
 	xa_for_each(&iommu_msi_cookies, id, cookie) {
 		guard(mutex)(&cookie->lock);
-		index = 0;
-		mt_for_each(&cookie->doorbells, doorbell, index, ULONG_MAX)
+		list_for_each_entry(doorbell, &cookie->doorbells, node)
 			seq_printf(m, "doorbell %u 0x%016llx 0x%016llx 0x%zx %u\n",
 				   cookie->id, (u64)doorbell->pa,
 				   (u64)doorbell->iova, doorbell->size,

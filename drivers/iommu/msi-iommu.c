@@ -11,10 +11,13 @@
 
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
+#include <linux/hash.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/msi-iommu.h>
 #include <linux/overflow.h>
+#include <linux/rculist.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -28,6 +31,8 @@
 #define IOMMU_MSI_MAP_PAGES	256UL
 /* What it can grow to. Beyond that nothing is handed out: no machine has it. */
 #define IOMMU_MSI_MAX_PAGES	SZ_1M
+/* What doorbells are hashed into at most, a head for 16 pages */
+#define IOMMU_MSI_MAX_HEADS	512UL
 
 /* All cookies by id; a cookie that is in here has its domain */
 DEFINE_XARRAY_ALLOC1(iommu_msi_cookies);
@@ -46,6 +51,35 @@ static struct iommu_msi_cookie *iommu_msi_cookie(struct iommu_domain *domain)
 	return smp_load_acquire(&domain->msi_cookie);
 }
 
+/* For an aperture of @pages, in which nothing is mapped yet */
+static struct iommu_msi_table *iommu_msi_table_alloc(unsigned long pages)
+{
+	unsigned int bits = ilog2(clamp(pages / 16, 2UL, IOMMU_MSI_MAX_HEADS));
+	struct iommu_msi_table *table;
+
+	table = kvzalloc(struct_size(table, heads, BIT(bits)),
+			 GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+
+	table->used_map = bitmap_zalloc(IOMMU_MSI_MAP_PAGES, GFP_KERNEL_ACCOUNT);
+	if (!table->used_map) {
+		kvfree(table);
+		return NULL;
+	}
+	table->bits = bits;
+	return table;
+}
+
+/* Those who look doorbells up may still be doing so */
+static void iommu_msi_table_free(struct iommu_msi_table *table)
+{
+	if (!table)
+		return;
+	bitmap_free(table->used_map);
+	kvfree_rcu(table, rcu);
+}
+
 static struct iommu_msi_cookie *iommu_msi_cookie_alloc(struct iommu_domain *domain)
 {
 	struct iommu_msi_cookie *cookie;
@@ -59,7 +93,7 @@ static struct iommu_msi_cookie *iommu_msi_cookie_alloc(struct iommu_domain *doma
 	refcount_set(&cookie->users, 1);
 	cookie->domain = domain;
 	seqcount_init(&cookie->seq);
-	mt_init_flags(&cookie->doorbells, MT_FLAGS_USE_RCU);
+	INIT_LIST_HEAD(&cookie->doorbells);
 
 	mutex_lock(&iommu_msi_cookies_lock);
 	ret = xa_alloc(&iommu_msi_cookies, &cookie->id, cookie, xa_limit_31b,
@@ -70,6 +104,12 @@ static struct iommu_msi_cookie *iommu_msi_cookie_alloc(struct iommu_domain *doma
 		return ERR_PTR(ret);
 	}
 	return cookie;
+}
+
+static struct iommu_msi_table *iommu_msi_table(struct iommu_msi_cookie *cookie)
+{
+	return rcu_dereference_protected(cookie->table,
+					 lockdep_is_held(&cookie->lock));
 }
 
 static void iommu_msi_cookie_unlist(struct iommu_msi_cookie *cookie)
@@ -83,8 +123,7 @@ static void iommu_msi_cookie_put(struct iommu_msi_cookie *cookie)
 {
 	if (!refcount_dec_and_test(&cookie->users))
 		return;
-	mtree_destroy(&cookie->doorbells);
-	bitmap_free(cookie->used_map);
+	iommu_msi_table_free(rcu_dereference_protected(cookie->table, 1));
 	mutex_destroy(&cookie->lock);
 	kfree(cookie);
 }
@@ -200,29 +239,35 @@ static bool iommu_msi_aperture_acceptable(const struct iommu_domain *domain,
 	return true;
 }
 
+/* The bounds have been checked */
+static unsigned long iommu_msi_count_pages(const struct iommu_domain *domain,
+					   dma_addr_t start, dma_addr_t end)
+{
+	u64 pages = ((u64)(end - start) >> __ffs(domain->pgsize_bitmap)) + 1;
+
+	return min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
+}
+
 /* The bounds have been checked, and nothing is mapped: used_map is empty */
 static void iommu_msi_size_aperture(struct iommu_msi_cookie *cookie,
 				    dma_addr_t start, dma_addr_t end)
 {
-	unsigned int pgshift = __ffs(cookie->domain->pgsize_bitmap);
-	u64 pages = ((u64)(end - start) >> pgshift) + 1;
-
-	cookie->total_pages = min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
+	cookie->total_pages = iommu_msi_count_pages(cookie->domain, start, end);
 	cookie->map_pages = min(cookie->total_pages, IOMMU_MSI_MAP_PAGES);
-	WRITE_ONCE(cookie->pgshift, pgshift);
+	WRITE_ONCE(cookie->pgshift, __ffs(cookie->domain->pgsize_bitmap));
 }
 
 /*
- * The first half of setting an aperture, which can fail: @used_map is for the
+ * The first half of setting an aperture, which can fail: @table is for the
  * second half, or NULL if the aperture is as it shall be.
  */
 static int iommu_msi_prepare_aperture(struct iommu_msi_cookie *cookie,
 				      dma_addr_t start, dma_addr_t end,
-				      unsigned long **used_map)
+				      struct iommu_msi_table **table)
 {
 	lockdep_assert_held(&cookie->lock);
 
-	*used_map = NULL;
+	*table = NULL;
 	if (start == cookie->aperture_start && end == cookie->aperture_end &&
 	    cookie->total_pages)
 		return 0;
@@ -242,22 +287,24 @@ static int iommu_msi_prepare_aperture(struct iommu_msi_cookie *cookie,
 		return -EBUSY;
 	}
 
-	*used_map = bitmap_zalloc(IOMMU_MSI_MAP_PAGES, GFP_KERNEL_ACCOUNT);
-	return *used_map ? 0 : -ENOMEM;
+	*table = iommu_msi_table_alloc(iommu_msi_count_pages(cookie->domain,
+							     start, end));
+	return *table ? 0 : -ENOMEM;
 }
 
 static void iommu_msi_commit_aperture(struct iommu_msi_cookie *cookie,
 				      dma_addr_t start, dma_addr_t end,
-				      unsigned long *used_map)
+				      struct iommu_msi_table *table)
 {
 	lockdep_assert_held(&cookie->lock);
 
-	if (!used_map)
+	if (!table)
 		return;
 
-	bitmap_free(cookie->used_map);
-	cookie->used_map = used_map;
 	iommu_msi_size_aperture(cookie, start, end);
+	table = rcu_replace_pointer(cookie->table, table,
+				    lockdep_is_held(&cookie->lock));
+	iommu_msi_table_free(table);
 	iommu_msi_store_aperture(cookie, start, end);
 	trace_iommu_msi_set_aperture(cookie->id, start, end);
 }
@@ -308,7 +355,7 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 			   dma_addr_t end)
 {
 	struct iommu_msi_cookie *cookie;
-	unsigned long *used_map;
+	struct iommu_msi_table *table;
 	int ret;
 
 	ret = iommu_get_msi_cookie(domain);
@@ -318,10 +365,10 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 
 	guard(mutex)(&cookie->lock);
 
-	ret = iommu_msi_prepare_aperture(cookie, start, end, &used_map);
+	ret = iommu_msi_prepare_aperture(cookie, start, end, &table);
 	if (ret)
 		return ret;
-	iommu_msi_commit_aperture(cookie, start, end, used_map);
+	iommu_msi_commit_aperture(cookie, start, end, table);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_msi_set_aperture);
@@ -366,7 +413,7 @@ int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
 	int ret;
 
 	for (i = 0; i < count; i++) {
-		apertures[i].used_map = NULL;
+		apertures[i].table = NULL;
 		ret = iommu_get_msi_cookie(apertures[i].domain);
 		if (ret)
 			return ret;
@@ -378,20 +425,20 @@ int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
 
 		ret = iommu_msi_prepare_aperture(iommu_msi_cookie(a->domain),
 						 a->start, a->end,
-						 &a->used_map);
+						 &a->table);
 		if (ret)
 			break;
 	}
 	if (i < count) {
 		while (i--)
-			bitmap_free(apertures[i].used_map);
+			iommu_msi_table_free(apertures[i].table);
 	} else {
 		ret = 0;
 		for (i = 0; i < count; i++)
 			iommu_msi_commit_aperture(iommu_msi_cookie(apertures[i].domain),
 						  apertures[i].start,
 						  apertures[i].end,
-						  apertures[i].used_map);
+						  apertures[i].table);
 	}
 	iommu_msi_unlock_cookies(apertures, count);
 	return ret;
@@ -427,6 +474,7 @@ EXPORT_SYMBOL_GPL(iommu_msi_get_usage);
 static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
 			      unsigned long pages)
 {
+	struct iommu_msi_table *table = iommu_msi_table(cookie);
 	unsigned long map_pages, *used_map;
 
 	map_pages = min(cookie->total_pages, max(2 * cookie->map_pages, pages));
@@ -434,17 +482,47 @@ static int iommu_msi_grow_map(struct iommu_msi_cookie *cookie,
 	if (!used_map)
 		return -ENOMEM;
 
-	bitmap_copy(used_map, cookie->used_map, cookie->map_pages);
-	bitmap_free(cookie->used_map);
-	cookie->used_map = used_map;
+	bitmap_copy(used_map, table->used_map, cookie->map_pages);
+	bitmap_free(table->used_map);
+	table->used_map = used_map;
 	cookie->map_pages = map_pages;
 	return 0;
+}
+
+/* Nearly all doorbells have one page */
+static unsigned long iommu_msi_find_unused(const struct iommu_msi_table *table,
+					   unsigned long map_pages,
+					   unsigned long pages)
+{
+	if (pages == 1)
+		return find_first_zero_bit(table->used_map, map_pages);
+	return bitmap_find_next_zero_area(table->used_map, map_pages, 0, pages,
+					  0);
+}
+
+static void iommu_msi_set_used(struct iommu_msi_table *table,
+			       unsigned long first, unsigned long pages)
+{
+	if (pages == 1)
+		__set_bit(first, table->used_map);
+	else
+		bitmap_set(table->used_map, first, pages);
+}
+
+static void iommu_msi_clear_used(struct iommu_msi_table *table,
+				 unsigned long first, unsigned long pages)
+{
+	if (pages == 1)
+		__clear_bit(first, table->used_map);
+	else
+		bitmap_clear(table->used_map, first, pages);
 }
 
 /* Takes @pages adjacent pages of the aperture, the lowest that are free */
 static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 				unsigned long pages, dma_addr_t *iova)
 {
+	struct iommu_msi_table *table = iommu_msi_table(cookie);
 	unsigned long first;
 	int ret;
 
@@ -454,9 +532,7 @@ static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 		return -ENOSPC;
 
 	for (;;) {
-		first = bitmap_find_next_zero_area(cookie->used_map,
-						   cookie->map_pages, 0,
-						   pages, 0);
+		first = iommu_msi_find_unused(table, cookie->map_pages, pages);
 		if (first < cookie->map_pages)
 			break;
 		if (cookie->map_pages == cookie->total_pages)
@@ -466,7 +542,7 @@ static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 			return ret;
 	}
 
-	bitmap_set(cookie->used_map, first, pages);
+	iommu_msi_set_used(table, first, pages);
 	cookie->used_pages += pages;
 	*iova = cookie->aperture_start + ((dma_addr_t)first << cookie->pgshift);
 	return 0;
@@ -476,6 +552,7 @@ static int iommu_msi_alloc_iova(struct iommu_msi_cookie *cookie,
 static int iommu_msi_take_iova(struct iommu_msi_cookie *cookie, dma_addr_t iova,
 			       unsigned long pages)
 {
+	struct iommu_msi_table *table = iommu_msi_table(cookie);
 	dma_addr_t offset = iova - cookie->aperture_start;
 	dma_addr_t first = offset >> cookie->pgshift;
 	int ret;
@@ -493,10 +570,10 @@ static int iommu_msi_take_iova(struct iommu_msi_cookie *cookie, dma_addr_t iova,
 			return ret;
 	}
 
-	if (find_next_bit(cookie->used_map, first + pages, first) < first + pages)
+	if (find_next_bit(table->used_map, first + pages, first) < first + pages)
 		return -EBUSY;
 
-	bitmap_set(cookie->used_map, first, pages);
+	iommu_msi_set_used(table, first, pages);
 	cookie->used_pages += pages;
 	return 0;
 }
@@ -506,8 +583,9 @@ static void iommu_msi_free_iova(struct iommu_msi_cookie *cookie,
 {
 	lockdep_assert_held(&cookie->lock);
 
-	bitmap_clear(cookie->used_map,
-		     (iova - cookie->aperture_start) >> cookie->pgshift, pages);
+	iommu_msi_clear_used(iommu_msi_table(cookie),
+			     (iova - cookie->aperture_start) >> cookie->pgshift,
+			     pages);
 	cookie->used_pages -= pages;
 }
 
@@ -520,27 +598,104 @@ static void iommu_msi_unmap(struct iommu_msi_cookie *cookie, dma_addr_t iova,
 	iommu_msi_free_iova(cookie, iova, size >> cookie->pgshift);
 }
 
+/* Where the page @pfn is, if it is a doorbell's */
+static struct hlist_head *iommu_msi_head(struct iommu_msi_table *table,
+					 unsigned long pfn)
+{
+	return &table->heads[hash_32(pfn, table->bits)];
+}
+
 /*
  * The doorbell that covers all of [addr, addr + size), or NULL. The caller
  * holds the cookie's lock, under which what is found has references, or is in
  * an RCU read-side critical section.
  */
-static struct iommu_msi_doorbell *
+static __always_inline struct iommu_msi_doorbell *
+__iommu_msi_find_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+			  size_t size)
+{
+	unsigned long pfn = addr >> READ_ONCE(cookie->pgshift);
+	struct iommu_msi_doorbell *doorbell;
+	struct iommu_msi_table *table;
+	struct iommu_msi_page *page;
+	phys_addr_t offset;
+
+	table = rcu_dereference_check(cookie->table,
+				      lockdep_is_held(&cookie->lock));
+	if (!table)
+		return NULL;
+
+	hlist_for_each_entry_rcu(page, iommu_msi_head(table, pfn), node,
+				 lockdep_is_held(&cookie->lock)) {
+		if (page->pfn != pfn)
+			continue;
+		doorbell = page->doorbell;
+		offset = addr - doorbell->pa;
+		/* A @size of 0 is not within anything */
+		if (offset >= doorbell->size ||
+		    size - 1 >= doorbell->size - offset)
+			return NULL;
+		return doorbell;
+	}
+	return NULL;
+}
+
+struct iommu_msi_doorbell *
 iommu_msi_find_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 			size_t size)
 {
+	return __iommu_msi_find_doorbell(cookie, addr, size);
+}
+
+/* Is any of the @count pages from @pfn on part of a doorbell? */
+static bool iommu_msi_has_pages(struct iommu_msi_cookie *cookie,
+				unsigned long pfn, unsigned long count)
+{
+	while (count--) {
+		phys_addr_t pa = (phys_addr_t)pfn++ << cookie->pgshift;
+
+		if (iommu_msi_find_doorbell(cookie, pa, 1))
+			return true;
+	}
+	return false;
+}
+
+/* From here on the doorbell can be found */
+static void iommu_msi_publish_doorbell(struct iommu_msi_doorbell *doorbell,
+				       unsigned long pfn)
+{
+	struct iommu_msi_table *table = iommu_msi_table(doorbell->cookie);
+	unsigned int i;
+
+	for (i = 0; i < doorbell->nr_pages; i++, pfn++) {
+		struct iommu_msi_page *page = &doorbell->pages[i];
+
+		page->pfn = pfn;
+		page->doorbell = doorbell;
+		hlist_add_head_rcu(&page->node, iommu_msi_head(table, pfn));
+	}
+	list_add_tail(&doorbell->node, &doorbell->cookie->doorbells);
+}
+
+static void iommu_msi_hide_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	unsigned int i;
+
+	for (i = 0; i < doorbell->nr_pages; i++)
+		hlist_del_rcu(&doorbell->pages[i].node);
+	list_del(&doorbell->node);
+}
+
+/* What it holds is for the caller to set */
+static struct iommu_msi_doorbell *iommu_msi_doorbell_alloc(unsigned long pages)
+{
 	struct iommu_msi_doorbell *doorbell;
-	phys_addr_t offset;
 
-	doorbell = mtree_load(&cookie->doorbells,
-			      addr >> READ_ONCE(cookie->pgshift));
-	if (!doorbell)
-		return NULL;
-
-	offset = addr - doorbell->pa;
-	if (offset >= doorbell->size || size > doorbell->size - offset)
-		return NULL;
-	return doorbell;
+	/* The usual size is known to the compiler */
+	if (pages == 1)
+		return kmalloc(struct_size(doorbell, pages, 1),
+			       GFP_KERNEL_ACCOUNT);
+	return kvmalloc(struct_size(doorbell, pages, pages), GFP_KERNEL_ACCOUNT);
 }
 
 /*
@@ -552,20 +707,28 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 		       size_t size, int prot, const dma_addr_t *at)
 {
 	unsigned long first = addr >> cookie->pgshift;
-	unsigned long last = (addr + size - 1) >> cookie->pgshift;
+	unsigned long pages = ((addr + size - 1) >> cookie->pgshift) - first + 1;
 	struct iommu_msi_doorbell *doorbell;
 	int ret;
 
 	lockdep_assert_held(&cookie->lock);
 
-	doorbell = kzalloc(sizeof(*doorbell), GFP_KERNEL_ACCOUNT);
+	if (pages > cookie->total_pages)
+		return ERR_PTR(at ? -EINVAL : -ENOSPC);
+	/* What is found is mapped as a part of something smaller */
+	if (pages > 1 && iommu_msi_has_pages(cookie, first, pages))
+		return ERR_PTR(-EBUSY);
+
+	doorbell = iommu_msi_doorbell_alloc(pages);
 	if (!doorbell)
 		return ERR_PTR(-ENOMEM);
 
 	refcount_set(&doorbell->refs, 1);
+	atomic_set(&doorbell->api_refs, 0);
+	doorbell->nr_pages = pages;
 	doorbell->cookie = cookie;
 	doorbell->pa = (phys_addr_t)first << cookie->pgshift;
-	doorbell->size = (last - first + 1) << cookie->pgshift;
+	doorbell->size = pages << cookie->pgshift;
 	doorbell->prot = prot;
 
 	ret = iommu_msi_check_exposure(addr, doorbell->pa, doorbell->size);
@@ -574,11 +737,9 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 
 	if (at) {
 		doorbell->iova = *at - (addr - doorbell->pa);
-		ret = iommu_msi_take_iova(cookie, doorbell->iova,
-					  last - first + 1);
+		ret = iommu_msi_take_iova(cookie, doorbell->iova, pages);
 	} else {
-		ret = iommu_msi_alloc_iova(cookie, last - first + 1,
-					   &doorbell->iova);
+		ret = iommu_msi_alloc_iova(cookie, pages, &doorbell->iova);
 	}
 	if (ret)
 		goto err_free;
@@ -588,25 +749,16 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	if (ret)
 		goto err_free_iova;
 
-	ret = mtree_insert_range(&cookie->doorbells, first, last, doorbell,
-				 GFP_KERNEL_ACCOUNT);
-	if (ret)
-		goto err_unmap;
-
 	refcount_inc(&cookie->users);
+	iommu_msi_publish_doorbell(doorbell, first);
 	trace_iommu_msi_map(cookie->id, doorbell->pa, doorbell->iova,
 			    doorbell->size, 1);
 	return doorbell;
 
-err_unmap:
-	iommu_msi_unmap(cookie, doorbell->iova, doorbell->size);
-	kfree(doorbell);
-	/* A page of it is mapped as a part of something smaller */
-	return ERR_PTR(ret == -EEXIST ? -EBUSY : ret);
 err_free_iova:
-	iommu_msi_free_iova(cookie, doorbell->iova, last - first + 1);
+	iommu_msi_free_iova(cookie, doorbell->iova, pages);
 err_free:
-	kfree(doorbell);
+	kvfree(doorbell);
 	return ERR_PTR(ret);
 }
 
@@ -621,28 +773,56 @@ static bool iommu_msi_doorbell_acceptable(phys_addr_t addr, size_t size,
 	return size && !check_add_overflow(addr, (phys_addr_t)size - 1, &last);
 }
 
-/* Takes a reference on a doorbell that is mapped; neither locks nor sleeps */
-static struct iommu_msi_doorbell *
-iommu_msi_try_get_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+static noinline void
+iommu_msi_do_trace_get(const struct iommu_msi_doorbell *doorbell)
+{
+	trace_iommu_msi_get(doorbell->cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size, refcount_read(&doorbell->refs));
+}
+
+static __always_inline void
+iommu_msi_trace_get(const struct iommu_msi_doorbell *doorbell)
+{
+	if (trace_iommu_msi_get_enabled())
+		iommu_msi_do_trace_get(doorbell);
+}
+
+/* Takes one more reference, where there is one that stays meanwhile */
+static void iommu_msi_ref_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	refcount_inc(&doorbell->refs);
+	iommu_msi_trace_get(doorbell);
+}
+
+/*
+ * Takes a reference on a doorbell that is mapped; neither locks nor sleeps.
+ * The domain and the arguments were acceptable when it was mapped.
+ */
+static __always_inline struct iommu_msi_doorbell *
+iommu_msi_try_get_doorbell(struct iommu_domain *domain, phys_addr_t addr,
 			   size_t size, int prot)
 {
+	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	struct iommu_msi_doorbell *doorbell;
+
+	if (unlikely(!cookie))
+		return NULL;
 
 	guard(rcu)();
 
-	doorbell = iommu_msi_find_doorbell(cookie, addr, size);
+	doorbell = __iommu_msi_find_doorbell(cookie, addr, size);
 	if (!doorbell || doorbell->prot != prot ||
 	    !refcount_inc_not_zero(&doorbell->refs))
 		return NULL;
 
-	trace_iommu_msi_get(cookie->id, doorbell->pa, doorbell->iova,
-			    doorbell->size, refcount_read(&doorbell->refs));
+	iommu_msi_trace_get(doorbell);
 	return doorbell;
 }
 
-static struct iommu_msi_doorbell *
-__iommu_msi_get_doorbell(struct iommu_domain *domain, phys_addr_t addr,
-			 size_t size, int prot, const dma_addr_t *at)
+/* For what iommu_msi_try_get_doorbell() did not find */
+static noinline struct iommu_msi_doorbell *
+iommu_msi_get_doorbell_locked(struct iommu_domain *domain, phys_addr_t addr,
+			      size_t size, int prot, const dma_addr_t *at)
 {
 	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	struct iommu_msi_doorbell *doorbell;
@@ -655,18 +835,16 @@ __iommu_msi_get_doorbell(struct iommu_domain *domain, phys_addr_t addr,
 	if (!cookie)
 		return ERR_PTR(-ENXIO);
 
-	doorbell = iommu_msi_try_get_doorbell(cookie, addr, size, prot);
-	if (doorbell)
-		return doorbell;
-
 	guard(mutex)(&cookie->lock);
 
 	/* Under the lock what can be found has references */
-	doorbell = iommu_msi_try_get_doorbell(cookie, addr, size, prot);
-	if (doorbell)
+	doorbell = __iommu_msi_find_doorbell(cookie, addr, size);
+	if (doorbell) {
+		if (doorbell->prot != prot)
+			return ERR_PTR(-EBUSY);
+		iommu_msi_ref_doorbell(doorbell);
 		return doorbell;
-	if (iommu_msi_find_doorbell(cookie, addr, size))
-		return ERR_PTR(-EBUSY);
+	}
 
 	ret = iommu_msi_settle_aperture(cookie);
 	if (ret)
@@ -679,23 +857,27 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 						  phys_addr_t addr, size_t size,
 						  int prot)
 {
-	return __iommu_msi_get_doorbell(domain, addr, size, prot, NULL);
+	struct iommu_msi_doorbell *doorbell;
+
+	doorbell = iommu_msi_try_get_doorbell(domain, addr, size, prot);
+	return doorbell ?: iommu_msi_get_doorbell_locked(domain, addr, size,
+							 prot, NULL);
 }
 
 static void iommu_msi_free_doorbell(struct iommu_msi_doorbell *doorbell)
 {
 	struct iommu_msi_cookie *cookie = doorbell->cookie;
 
-	kfree_rcu(doorbell, rcu);
+	kvfree_rcu(doorbell, rcu);
 	iommu_msi_cookie_put(cookie);
 }
 
-/* Takes the doorbell out of the page table and the tree; it stays allocated */
+/* Takes the doorbell out of both tables; it stays allocated */
 static void iommu_msi_unmap_doorbell(struct iommu_msi_doorbell *doorbell)
 {
 	struct iommu_msi_cookie *cookie = doorbell->cookie;
 
-	mtree_erase(&cookie->doorbells, doorbell->pa >> cookie->pgshift);
+	iommu_msi_hide_doorbell(doorbell);
 	iommu_msi_unmap(cookie, doorbell->iova, doorbell->size);
 	trace_iommu_msi_unmap(cookie->id, doorbell->pa, doorbell->iova,
 			      doorbell->size, refcount_read(&doorbell->refs));
@@ -736,8 +918,7 @@ void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell)
 void iommu_put_msi_cookie(struct iommu_domain *domain)
 {
 	struct iommu_msi_cookie *cookie = domain->msi_cookie;
-	struct iommu_msi_doorbell *doorbell;
-	unsigned long index = 0;
+	struct iommu_msi_doorbell *doorbell, *next;
 
 	if (!cookie)
 		return;
@@ -746,7 +927,7 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 	iommu_msi_cookie_unlist(cookie);
 
 	mutex_lock(&cookie->lock);
-	mt_for_each(&cookie->doorbells, doorbell, index, ULONG_MAX) {
+	list_for_each_entry_safe(doorbell, next, &cookie->doorbells, node) {
 		int api_refs = atomic_read(&doorbell->api_refs);
 
 		iommu_msi_unmap_doorbell(doorbell);
@@ -759,6 +940,22 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 	iommu_msi_cookie_put(cookie);
 }
 EXPORT_SYMBOL_GPL(iommu_put_msi_cookie);
+
+/* Out of the way of the doorbell that is mapped already */
+static noinline int
+iommu_msi_map_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
+			    size_t size, int prot, dma_addr_t *iova)
+{
+	struct iommu_msi_doorbell *doorbell;
+
+	doorbell = iommu_msi_get_doorbell_locked(domain, addr, size, prot, NULL);
+	if (IS_ERR(doorbell))
+		return PTR_ERR(doorbell);
+
+	atomic_inc(&doorbell->api_refs);
+	*iova = doorbell->iova + (addr - doorbell->pa);
+	return 0;
+}
 
 /**
  * iommu_msi_get_doorbell_iova - Map a doorbell, or share the mapping of it
@@ -787,9 +984,10 @@ int iommu_msi_get_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
 {
 	struct iommu_msi_doorbell *doorbell;
 
-	doorbell = iommu_msi_get_doorbell(domain, addr, size, prot);
-	if (IS_ERR(doorbell))
-		return PTR_ERR(doorbell);
+	doorbell = iommu_msi_try_get_doorbell(domain, addr, size, prot);
+	if (unlikely(!doorbell))
+		return iommu_msi_map_doorbell_iova(domain, addr, size, prot,
+						   iova);
 
 	atomic_inc(&doorbell->api_refs);
 	*iova = doorbell->iova + (addr - doorbell->pa);
@@ -814,7 +1012,7 @@ void iommu_msi_put_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr)
 
 	if (cookie) {
 		rcu_read_lock();
-		doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
+		doorbell = __iommu_msi_find_doorbell(cookie, addr, 1);
 		if (doorbell && atomic_dec_if_positive(&doorbell->api_refs) < 0)
 			doorbell = NULL;
 		rcu_read_unlock();
@@ -891,6 +1089,41 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
 }
 EXPORT_SYMBOL_GPL(iommu_msi_msg_pa_to_va);
 
+static void iommu_msi_use_binding(struct iommu_msi_binding *binding,
+				  struct msi_desc *desc)
+{
+	const struct iommu_msi_doorbell *doorbell = binding->doorbell;
+
+	binding->users++;
+	iommu_group_ref_get(binding->group);
+	desc->iommu_msi_binding = binding;
+	desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
+}
+
+/*
+ * All descriptors of a device use one doorbell, and so do nearly all groups:
+ * if that is what the group used last, it need not be looked for.
+ */
+static bool iommu_msi_reuse_binding(struct iommu_msi_cookie *cookie,
+				    struct list_head *bindings,
+				    struct msi_desc *desc, phys_addr_t addr,
+				    size_t size)
+{
+	struct iommu_msi_binding *binding;
+
+	binding = list_first_entry_or_null(bindings, struct iommu_msi_binding,
+					   node);
+	/* A @size of 0 is not within anything */
+	if (!binding || binding->doorbell->cookie != cookie ||
+	    addr < binding->first || addr > binding->last ||
+	    size - 1 > binding->last - addr)
+		return false;
+
+	iommu_msi_ref_doorbell(binding->doorbell);
+	iommu_msi_use_binding(binding, desc);
+	return true;
+}
+
 static struct iommu_msi_binding *
 iommu_msi_find_binding(struct list_head *bindings,
 		       const struct iommu_msi_doorbell *doorbell)
@@ -928,10 +1161,7 @@ static int iommu_msi_join_binding(struct iommu_group *group,
 
 	binding->first = min(binding->first, addr);
 	binding->last = max(binding->last, last);
-	binding->users++;
-	iommu_group_ref_get(group);
-	desc->iommu_msi_binding = binding;
-	desc->iommu_msi_offset = doorbell->iova - (u64)doorbell->pa;
+	iommu_msi_use_binding(binding, desc);
 	return 0;
 }
 
@@ -950,6 +1180,10 @@ int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 	int ret;
 
 	if (!iommu_domain_has_msi(domain) || !iommu_dev_translates_msi(dev))
+		return 0;
+
+	if (iommu_msi_reuse_binding(iommu_msi_cookie(domain), bindings, desc,
+				    addr, size))
 		return 0;
 
 	doorbell = iommu_msi_get_doorbell(domain, addr, size, IOMMU_MSI_PROT);
@@ -995,9 +1229,9 @@ iommu_msi_get_next(struct iommu_domain *domain,
 	struct iommu_msi_doorbell *doorbell = binding->doorbell, *next;
 	dma_addr_t iova = doorbell->iova + (binding->first - doorbell->pa);
 
-	next = __iommu_msi_get_doorbell(domain, binding->first,
-					binding->last - binding->first + 1,
-					doorbell->prot, &iova);
+	next = iommu_msi_get_doorbell_locked(domain, binding->first,
+					     binding->last - binding->first + 1,
+					     doorbell->prot, &iova);
 	if (!IS_ERR(next) && next->iova + (binding->first - next->pa) != iova) {
 		iommu_msi_put_doorbell(next);
 		return ERR_PTR(-EBUSY);

@@ -10,7 +10,6 @@
 #define __MSI_IOMMU_H
 
 #include <linux/iommu.h>
-#include <linux/maple_tree.h>
 #include <linux/msi-iommu.h>
 #include <linux/mutex.h>
 #include <linux/range.h>
@@ -21,29 +20,45 @@
 #define IOMMU_MSI_PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
 
 /**
+ * struct iommu_msi_table - what is mapped in an aperture
+ * @used_map: a bit for each page at the start of the aperture. Protected by the
+ *	      cookie's lock.
+ * @rcu: readers of @heads may hold on to it
+ * @bits: log2 of the number of @heads
+ * @heads: &struct iommu_msi_page by a hash of their PFN. Written under the
+ *	   cookie's lock, read under RCU.
+ */
+struct iommu_msi_table {
+	unsigned long *used_map;
+	struct rcu_head rcu;
+	unsigned int bits;
+	struct hlist_head heads[];
+};
+
+/**
  * struct iommu_msi_cookie - the MSI aperture of a domain and what is in it
  * @lock: serialises every change
  * @users: the domain and each &struct iommu_msi_doorbell; the last one frees
+ * @pgshift: log2 of the domain's smallest page. Written under @lock, while
+ *	     nothing is mapped.
  * @domain: owner, NULL once it is gone. Protected by @lock.
  * @id: identifies the domain in messages, tracepoints and debugfs
  * @seq: lets the aperture be read in any context. Written with @lock held and
  *	 interrupts off.
  * @aperture_start: first byte; written under @lock and @seq
  * @aperture_end: last byte; written under @lock and @seq
- * @pgshift: log2 of the domain's smallest page. Written under @lock, while
- *	     nothing is mapped.
- * @doorbells: &struct iommu_msi_doorbell by the PFNs, in units of @pgshift,
- *	       of their physical pages. Written under @lock, read under RCU.
- * @used_map: a bit for each page at the start of the aperture. Protected by
- *	      @lock.
- * @map_pages: how many pages @used_map covers; it grows by need. Protected by
- *	       @lock.
+ * @table: the doorbells' pages and the IOVA that is in use, NULL before an
+ *	   aperture is set. Replaced under @lock, read under RCU.
+ * @doorbells: &struct iommu_msi_doorbell. Protected by @lock.
+ * @map_pages: how many pages the table's map of IOVA covers; it grows by need.
+ *	       Protected by @lock.
  * @total_pages: how many pages the aperture has. Protected by @lock.
  * @used_pages: how many of them are mapped. Protected by @lock.
  */
 struct iommu_msi_cookie {
 	struct mutex lock;	/* See above for what it protects */
 	refcount_t users;
+	unsigned int pgshift;
 	struct iommu_domain *domain;
 	u32 id;
 
@@ -51,13 +66,24 @@ struct iommu_msi_cookie {
 	dma_addr_t aperture_start;
 	dma_addr_t aperture_end;
 
-	unsigned int pgshift;
-	struct maple_tree doorbells;
+	struct iommu_msi_table __rcu *table;
+	struct list_head doorbells;
 
-	unsigned long *used_map;
 	unsigned long map_pages;
 	unsigned long total_pages;
 	unsigned long used_pages;
+};
+
+/**
+ * struct iommu_msi_page - a physical page of a doorbell
+ * @node: in &iommu_msi_table.heads
+ * @pfn: in units of &iommu_msi_cookie.pgshift
+ * @doorbell: which it is a part of
+ */
+struct iommu_msi_page {
+	struct hlist_node node;
+	unsigned long pfn;
+	struct iommu_msi_doorbell *doorbell;
 };
 
 /**
@@ -71,7 +97,10 @@ struct iommu_msi_cookie {
  * @iova: what @pa is mapped at
  * @size: bytes mapped, a multiple of the domain's smallest page
  * @prot: IOMMU_* protection that it is mapped with
- * @rcu: readers of &iommu_msi_cookie.doorbells may hold on to it
+ * @rcu: readers of &iommu_msi_table.heads may hold on to it
+ * @node: in &iommu_msi_cookie.doorbells, while the domain exists
+ * @nr_pages: how many pages it has; nearly always one
+ * @pages: them
  *
  * Everything but the counts is constant once the doorbell can be found.
  */
@@ -83,7 +112,10 @@ struct iommu_msi_doorbell {
 	dma_addr_t iova;
 	size_t size;
 	int prot;
+	unsigned int nr_pages;
 	struct rcu_head rcu;
+	struct list_head node;
+	struct iommu_msi_page pages[] __counted_by(nr_pages);
 };
 
 /**
@@ -122,6 +154,9 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 						  phys_addr_t addr, size_t size,
 						  int prot);
 void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell);
+struct iommu_msi_doorbell *
+iommu_msi_find_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+			size_t size);
 int iommu_msi_bind_desc(struct iommu_domain *domain, struct iommu_group *group,
 			struct list_head *bindings, struct msi_desc *desc,
 			phys_addr_t addr, size_t size);

@@ -10,18 +10,20 @@
 #include <linux/msi.h>
 #include <linux/xarray.h>
 
+struct iommu_msi_table;
+
 /**
  * struct iommu_msi_aperture - a domain and the MSI window that it shall have
  * @domain: the domain
  * @start: first IOVA, in bytes
  * @end: last IOVA, in bytes, inclusive
- * @used_map: for iommu_msi_set_apertures() alone
+ * @table: for iommu_msi_set_apertures() alone
  */
 struct iommu_msi_aperture {
 	struct iommu_domain *domain;
 	dma_addr_t start;
 	dma_addr_t end;
-	unsigned long *used_map;
+	struct iommu_msi_table *table;
 };
 
 /**
