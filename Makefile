@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -31,6 +31,9 @@ demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=
 shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
 	@scripts/build.sh $(PROFILE)
 	@scripts/boot.sh --profile $(PROFILE) --gic $(GIC) --iommu $(IOMMU) --shell
+
+bench:		## measure the series against the base: a table, plots [JSON=file]
+	@scripts/bench.sh $(if $(JSON),--json $(JSON))
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

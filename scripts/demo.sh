@@ -57,17 +57,9 @@ make_driver() {
 	cp "$ROOT/tools/boot/window-host" "$HOST/root/demo/host"
 }
 
-# What the host machine gets over its root: its script, the guest's kernel and
-# the guest's root.
 make_host() {
-	local guest=$HOST/guest
 	rm -rf "$HOST"
-	mkdir -p "$guest" "$HOST/root/demo"
-	cp "$ROOT/tools/boot/demo-guest" "$guest/init"
-	archive "$guest" "$HOST/guest.cpio"
-	cat "$ROOTS/busybox.cpio" "$HOST/guest.cpio" >"$HOST/root/demo/guest.cpio"
-	cp "$KBUILD/$profile/arch/arm64/boot/Image" "$HOST/root/demo/Image"
-	cp "$ROOT/tools/boot/demo-host" "$HOST/root/demo/host"
+	guest_root "$profile" "$HOST/root" "$HOST"
 }
 
 # The steps that the host machine said since the last call; counts them in shown.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: deps.sh build|demo|check ...
+# usage: deps.sh build|demo|bench|check ...
 #
 # Installs the Debian packages that the named purposes need. When all are
 # there it returns at once and touches neither apt nor the network.
@@ -17,6 +17,7 @@ packages_build=(
 	rsync xz-utils
 )
 packages_demo=(busybox-static mmdebstrap qemu-system-arm qemu-utils)
+packages_bench=(gnuplot-nox)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
 )
@@ -96,12 +97,13 @@ for purpose; do
 	case $purpose in
 	build) wanted+=("${packages_build[@]}") ;;
 	demo) wanted+=("${packages_demo[@]}") ;;
+	bench) wanted+=("${packages_bench[@]}") ;;
 	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
-	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|check ..." ;;
+	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|bench|check ..." ;;
 	esac
 done
 if [ ${#wanted[@]} -eq 0 ]; then
-	die "deps.sh: no purpose" "usage: deps.sh build|demo|check ..."
+	die "deps.sh: no purpose" "usage: deps.sh build|demo|bench|check ..."
 fi
 check_distribution
 mapfile -t missing < <(missing_packages "${wanted[@]}")

@@ -5,6 +5,19 @@
 
 ROOTS=$BUILD/root	# made by root.sh
 
+# guest_root <profile> <directory> <work>: puts into <directory>/demo what a
+# machine needs over its root for the demo's KVM guest: the host's script, the
+# guest's kernel and the guest's root. root.sh must have run.
+guest_root() {
+	local guest=$3/guest
+	mkdir -p "$guest" "$2/demo"
+	cp "$ROOT/tools/boot/demo-guest" "$guest/init"
+	archive "$guest" "$3/guest.cpio"
+	cat "$ROOTS/busybox.cpio" "$3/guest.cpio" >"$2/demo/guest.cpio"
+	cp "$KBUILD/$1/arch/arm64/boot/Image" "$2/demo/Image"
+	cp "$ROOT/tools/boot/demo-host" "$2/demo/host"
+}
+
 # archive <directory> <cpio>: an initramfs, the same bytes each time. Several
 # of them one after the other are one initramfs, later files winning.
 archive() {
