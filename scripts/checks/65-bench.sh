@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The benchmarks build, run, and can be reported; what they measure in these
+# few rounds means nothing. Without icount, and with the series' results in
+# the place of the base's: one kernel is enough.
+
+. "$ROOT/scripts/bench-build.sh"
+
+# bench_machine <part> <numbers> <boot.sh's further arguments...>
+bench_machine() {
+	local part=$1 numbers=$2
+	shift 2
+	scripts/boot.sh --profile base --append kunit.enable=0 --add "$CHECK_DIR/bench/root" \
+		--run "$numbers sh /bench/run-bench $part" --log "$CHECK_DIR/$part.log" \
+		--timeout 240 "$@"
+}
+
+# results <part> <at least so many>
+results() {
+	local count
+	count=$(grep -a -c -E '(^|\] )bench [^ ]+ [^ ]+ [0-9]+ [0-9.]+$' "$CHECK_DIR/$1.log" || true)
+	echo "$1: $count results"
+	[ "$count" -ge "$2" ] || die "$1: $count results, expected $2 at least"
+}
+
+bench_runs() {
+	scripts/build.sh base
+	build_bench base "$CHECK_DIR/bench"
+	bench_machine counted 'ROUNDS=16 RUNS=1 MOST=16 VECTORS="1 16"'
+	results counted 30
+	bench_machine parallel 'PARALLEL_ROUNDS=16 PARALLEL_RUNS=1 PARALLEL_VECTORS=4' \
+		--device nvme,addr=4,serial=msi4,max_ioqpairs=64,msix_qsize=2048
+	results parallel 8
+	bench_machine profile 'RUNS=1 VECTORS=16'
+}
+
+# That each kernel has what the report asks of it, on results made up
+bench_reports() {
+	local kernel
+	for kernel in base series; do
+		bench_results >"$CHECK_DIR/$kernel-counted.log"
+		: >"$CHECK_DIR/$kernel-parallel.log"
+		: >"$CHECK_DIR/$kernel-guest.log"
+	done
+	tools/bench/report.py "$CHECK_DIR" 2 >"$CHECK_DIR/report"
+	grep -q 'get, 4,096 mapped against 1 .* missed$' "$CHECK_DIR/report" ||
+		die "a missed goal is not reported"
+	grep -q 'enable 2,048 .* <= 0.60 *missed$' "$CHECK_DIR/report" ||
+		die "a missed goal is not reported"
+	grep -q 'compose, translated .* met$' "$CHECK_DIR/report" ||
+		die "a goal that was met is not reported"
+	python3 -m json.tool "$CHECK_DIR/bench.json" >/dev/null
+}
+
+bench_results() {
+	local domain what n
+	for domain in smmuv3 mock; do
+		for what in get put prepare release; do
+			for n in 1 16 256 4096; do echo "[ 1.5] bench $domain $what $n $n.25"; done
+		done
+		for n in 0 1 256; do echo "bench $domain cycle $n 100"; done
+		printf "bench $domain %s\n" 'new 16 90' 'last 16 80' 'floor 0 70'
+	done
+	printf 'bench %s\n' 'smmuv3 compose 0 5' 'smmuv3 compose 1 6' 'smmuv3 domain 0 7'
+	for n in 1 16 64 256 1024 2048; do
+		printf "bench vfio %s $n $n\n" enable disable
+	done
+	echo "bench guest first-interrupt 0 123"
+	for what in domain window doorbell descriptor vector; do echo "bench memory $what 0 64"; done
+	for n in 1 2 4; do
+		printf "bench %s $n $n\n" 'parallel floor' 'parallel prepare' \
+			'vfio-parallel floor' 'vfio-parallel vfio'
+	done
+}
+
+check runs bench_runs
+check report bench_reports
