@@ -11,16 +11,13 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
+#include "edu_util.h"
 #include "module_util.h"
-#include "vfio_util.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME_VECTORS	4
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
-#define EDU		(getenv("EDU") ?: "0000:00:02.0")
 #define NVME		(getenv("NVME") ?: "0000:00:03.0")
 
 static int fill(const char *bdf)
@@ -84,7 +81,7 @@ FIXTURE_SETUP(full)
 	int i;
 
 	empty();
-	ASSERT_EQ(0, device_to_vfio(EDU));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_to_vfio(NVME));
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	for (i = 0; i < NVME_VECTORS; i++)
@@ -94,7 +91,7 @@ FIXTURE_SETUP(full)
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, space_open(&self->space[i], variant->backend));
-	ASSERT_EQ(0, device_open(&self->edu, &self->space[0], EDU));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space[0], edu_address()));
 	ASSERT_EQ(0, device_enable(&self->edu));
 	ASSERT_EQ(0, device_map_bar(&self->edu, 0));
 	ASSERT_EQ(0, device_open(&self->nvme, &self->space[1], NVME));
@@ -114,19 +111,6 @@ FIXTURE_TEARDOWN(full)
 	EXPECT_EQ(0, d.count);
 }
 
-static int fire(struct device *dev, int eventfd)
-{
-	volatile uint32_t *regs = dev->bar;
-	int i, arrived = 0;
-
-	for (i = 0; i < 10; i++) {
-		regs[EDU_RAISE] = 1;
-		arrived += event_wait(eventfd, 1000);
-		regs[EDU_ACK] = 1;
-	}
-	return arrived;
-}
-
 /* No vector for one device; the other one's, in its own window, goes on */
 TEST_F(full, new_vector)
 {
@@ -137,25 +121,25 @@ TEST_F(full, new_vector)
 				    self->nvme_fds));
 	EXPECT_EQ(1, complaints(self->kmsg, NVME,
 				"0x0000000008000000-0x00000000080fffff"));
-	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 	ASSERT_EQ(0, empty());
 	EXPECT_EQ(0, irqs_set(&self->nvme, MSIX, 0, NVME_VECTORS,
 			      self->nvme_fds));
-	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 }
 
 /* What was live before its own window was full stays live */
 TEST_F(full, live_vector)
 {
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
-	ASSERT_EQ(0, fill(EDU));
+	ASSERT_EQ(0, fill(edu_address()));
 	EXPECT_EQ(0x100000 / getpagesize() - 1, filled());
-	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
-	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 	ASSERT_EQ(0, empty());
-	EXPECT_EQ(10, fire(&self->edu, self->eventfd));
+	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 }
 
 TEST_HARNESS_MAIN

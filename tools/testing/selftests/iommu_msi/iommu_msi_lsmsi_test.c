@@ -10,15 +10,10 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
+#include "edu_util.h"
 #include "kselftest_harness.h"
 
 #define MSI	VFIO_PCI_MSI_IRQ_INDEX
-
-static const char *edu(void)
-{
-	return getenv("EDU") ?: "0000:00:02.0";
-}
 
 /* What lsmsi says, and its exit status; -1 if it cannot be run */
 static int lsmsi(const char *arguments, char *said, size_t size)
@@ -53,10 +48,10 @@ FIXTURE_SETUP(lsmsi)
 {
 	if (lsmsi("--version", self->said, sizeof(self->said)))
 		SKIP(return, "no lsmsi next to this program: build it in tools/iommu");
-	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT_EQ(0, space_open(&self->space, TYPE1));
-	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu()));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 }
 
@@ -78,7 +73,7 @@ TEST_F(lsmsi, live_vector)
 
 	ASSERT_EQ(0, lsmsi("", self->said, sizeof(self->said)));
 	printf("%s", self->said);
-	EXPECT_NE(NULL, strstr(self->said, edu()));
+	EXPECT_NE(NULL, strstr(self->said, edu_address()));
 	EXPECT_NE(NULL, strstr(self->said, "vfio-pci"));
 	EXPECT_NE(NULL, strstr(self->said, "unmanaged"));
 	EXPECT_NE(NULL, strstr(self->said, pa));

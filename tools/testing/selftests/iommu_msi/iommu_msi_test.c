@@ -14,39 +14,12 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
+#include "edu_util.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define WINDOW_START	0x8000000ULL
 #define WINDOW_END	0x80fffffULL
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
-
-static const char *edu_address(void)
-{
-	return getenv("EDU") ?: "0000:00:02.0";
-}
-
-/* How many of @count interrupts arrive */
-static int fire(struct device *dev, int eventfd, int count)
-{
-	volatile uint32_t *regs = dev->bar;
-	int arrived = 0;
-
-	while (count--) {
-		regs[EDU_RAISE] = 1;
-		arrived += event_wait(eventfd, 1000);
-		regs[EDU_ACK] = 1;
-	}
-	return arrived + event_wait(eventfd, 0);
-}
-
-static int open_edu(struct device *dev, struct space *space)
-{
-	return device_open(dev, space, edu_address()) ?: device_enable(dev) ?:
-	       device_map_bar(dev, 0);
-}
 
 FIXTURE(edu)
 {
@@ -69,7 +42,7 @@ FIXTURE_SETUP(edu)
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT_LE(0, self->eventfd);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
-	ASSERT_EQ(0, open_edu(&self->dev, &self->space));
+	ASSERT_EQ(0, edu_open(&self->dev, &self->space));
 }
 
 FIXTURE_TEARDOWN(edu)
@@ -95,7 +68,7 @@ TEST_F(edu, one_vector)
 		EXPECT_LE(WINDOW_START, d.at[0].iova);
 		EXPECT_GE(WINDOW_END, d.at[0].iova + d.at[0].size - 1);
 	}
-	EXPECT_EQ(100, fire(&self->dev, self->eventfd, 100));
+	EXPECT_EQ(100, edu_fire(&self->dev, self->eventfd, 100));
 	ASSERT_EQ(0, irqs_off(&self->dev, MSI));
 	ASSERT_EQ(0, doorbells_read(&d));
 	EXPECT_EQ(0, d.count);
@@ -108,7 +81,7 @@ TEST_F(edu, enable_disable)
 
 	for (i = 0; i < 50; i++) {
 		ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
-		ASSERT_EQ(5, fire(&self->dev, self->eventfd, 5));
+		ASSERT_EQ(5, edu_fire(&self->dev, self->eventfd, 5));
 		ASSERT_EQ(0, doorbells_read(&d));
 		ASSERT_EQ(translated(1), d.refs);
 		ASSERT_EQ(0, irqs_off(&self->dev, MSI));
@@ -129,9 +102,9 @@ TEST_F(edu, killed)
 	ASSERT_LE(0, child);
 	if (!child) {
 		if (space_open(&self->space, variant->backend) ||
-		    open_edu(&self->dev, &self->space) ||
+		    edu_open(&self->dev, &self->space) ||
 		    irqs_set(&self->dev, MSI, 0, 1, &self->eventfd) ||
-		    fire(&self->dev, self->eventfd, 3) != 3 ||
+		    edu_fire(&self->dev, self->eventfd, 3) != 3 ||
 		    doorbells_read(&d) || d.refs != translated(1))
 			_exit(1);
 		kill(getpid(), SIGKILL);
@@ -156,7 +129,7 @@ FIXTURE_SETUP(replace)
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT_LE(0, self->eventfd);
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
-	ASSERT_EQ(0, open_edu(&self->dev, &self->space));
+	ASSERT_EQ(0, edu_open(&self->dev, &self->space));
 }
 
 FIXTURE_TEARDOWN(replace)
@@ -180,7 +153,7 @@ TEST_F(replace, live_msi)
 	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
 	for (i = 1; i <= 20; i++) {
 		ASSERT_EQ(0, device_replace(&self->dev, ioas[i & 1]));
-		EXPECT_EQ(3, fire(&self->dev, self->eventfd, 3));
+		EXPECT_EQ(3, edu_fire(&self->dev, self->eventfd, 3));
 		ASSERT_EQ(0, doorbells_read(&d));
 		EXPECT_EQ(translated(1), d.count);
 		EXPECT_EQ(translated(1), d.refs);

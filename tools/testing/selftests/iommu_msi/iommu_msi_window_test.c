@@ -17,24 +17,17 @@
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
+#include "edu_util.h"
 #include "module_util.h"
-#include "vfio_util.h"
 #include "window_util.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
 #define MIB		0x100000ULL
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define NEW		0x10000000ULL
 #define OTHER		0x20000000ULL
-
-static const char *edu(void)
-{
-	return getenv("EDU") ?: "0000:00:02.0";
-}
 
 static const char *nvme(void)
 {
@@ -87,8 +80,7 @@ FIXTURE_VARIANT_ADD(aperture, iommufd) { .backend = IOMMUFD };
 
 static int attach_edu(FIXTURE_DATA(aperture) *self)
 {
-	return device_open(&self->edu, &self->space, edu()) ?:
-	       device_enable(&self->edu) ?: device_map_bar(&self->edu, 0);
+	return edu_open(&self->edu, &self->space);
 }
 
 static int attach_nvme(FIXTURE_DATA(aperture) *self)
@@ -105,20 +97,6 @@ static int irq_on(FIXTURE_DATA(aperture) *self)
 	return irqs_set(&self->edu, MSI, 0, 1, &self->eventfd);
 }
 
-/* How many of 5 interrupts of the edu device arrive */
-static int fire(FIXTURE_DATA(aperture) *self)
-{
-	volatile uint32_t *regs = self->edu.bar;
-	int i, arrived = 0;
-
-	for (i = 0; i < 5; i++) {
-		regs[EDU_RAISE] = 1;
-		arrived += event_wait(self->eventfd, 1000);
-		regs[EDU_ACK] = 1;
-	}
-	return arrived;
-}
-
 /* Is there one doorbell, and is it in the window? */
 static bool doorbell_in(uint64_t start, uint64_t size)
 {
@@ -133,7 +111,7 @@ FIXTURE_SETUP(aperture)
 	struct window window;
 
 	module_unload("msi_quirk");
-	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_to_vfio(nvme()));
 	self->nvme = (struct device) { .fd = -1, .group = -1 };
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -204,20 +182,20 @@ TEST_F(aperture, set_move_unset)
 	EXPECT_EQ(0, window_set(&self->space, NEW, MIB));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(NEW, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 
 	ASSERT_EQ(0, window_set(&self->space, OTHER, 2 * MIB));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(OTHER, 2 * MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 
 	ASSERT_EQ(0, window_unset(&self->space, OTHER, 2 * MIB));
 	EXPECT_TRUE(state_same(&self->space, &before));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(OLD, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 /* From 0 on, and across the default window */
@@ -226,12 +204,12 @@ TEST_F(aperture, at_zero)
 	ASSERT_EQ(0, window_set(&self->space, 0, MIB));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(0, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 	ASSERT_EQ(0, window_set(&self->space, OLD - MIB, 4 * MIB));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(OLD - MIB, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 TEST_F(aperture, default_is_memory)
@@ -243,7 +221,7 @@ TEST_F(aperture, default_is_memory)
 	EXPECT_EQ(-EINVAL, space_map(&self->space, self->memory,
 				     NEW - MIB / 2, MIB));
 	ASSERT_EQ(0, irq_on(self));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 
 	/* The way back is taken */
@@ -265,7 +243,7 @@ TEST_F(aperture, unmap_all)
 	ASSERT_EQ(0, space_map(&self->space, self->memory, OLD, MIB));
 	ASSERT_EQ(0, space_unmap_all(&self->space));
 	EXPECT_TRUE(state_same(&self->space, &before));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 	ASSERT_EQ(0, space_map(&self->space, self->memory, OLD, MIB));
 }
 
@@ -280,7 +258,7 @@ TEST_F(aperture, busy)
 	EXPECT_TRUE(state_same(&self->space, &before));
 	EXPECT_EQ(-EBUSY, window_unset(&self->space, NEW, MIB));
 	EXPECT_TRUE(state_same(&self->space, &before));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 #define EXPECT_REFUSED(error, start, size) do {				\
@@ -325,14 +303,14 @@ TEST_F(aperture, refuse_outside)
 	EXPECT_REFUSED(ERANGE, last + 1 - MIB, 2 * MIB);
 	EXPECT_EQ(0, window_set(&self->space, last + 1 - MIB, MIB));
 	ASSERT_EQ(0, irq_on(self));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 TEST_F(aperture, refuse_32bit)
 {
 	struct state before;
 
-	ASSERT_EQ(0, quirk(edu(), "msi32=1"));
+	ASSERT_EQ(0, quirk(edu_address(), "msi32=1"));
 	ASSERT_EQ(0, state_read(&self->space, &before));
 	EXPECT_REFUSED(ERANGE, 1ULL << 32, MIB);
 	EXPECT_REFUSED(ERANGE, (1ULL << 32) - MIB, 2 * MIB);
@@ -342,7 +320,7 @@ TEST_F(aperture, refuse_32bit)
 	EXPECT_EQ(0, window_set(&self->space, 1ULL << 32, MIB));
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(1ULL << 32, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 TEST_F(aperture, refuse_small)
@@ -350,7 +328,7 @@ TEST_F(aperture, refuse_small)
 	struct state before;
 	uint64_t granule;
 
-	ASSERT_EQ(0, quirk(edu(), "doorbells=3"));
+	ASSERT_EQ(0, quirk(edu_address(), "doorbells=3"));
 	ASSERT_EQ(0, state_read(&self->space, &before));
 	EXPECT_EQ(4, before.window.needed);
 	granule = before.window.granule;
@@ -363,7 +341,7 @@ TEST_F(aperture, refuse_reserved)
 	struct state before;
 
 	device_close(&self->edu);
-	ASSERT_EQ(0, quirk(edu(), "reserved=0x10000000"));
+	ASSERT_EQ(0, quirk(edu_address(), "reserved=0x10000000"));
 	space_close(&self->space);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, attach_edu(self));
@@ -388,7 +366,7 @@ TEST_F(aperture, join)
 	ASSERT_EQ(0, doorbells_read(&d));
 	EXPECT_EQ(1, d.count);
 	EXPECT_EQ(2, d.refs);
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 /* One that the window does not suit does not come, and nothing else suffers */
@@ -402,7 +380,7 @@ TEST_F(aperture, join_refused)
 	ASSERT_EQ(0, quirk(nvme(), "reserved=0x10000000"));
 	EXPECT_EQ(-EADDRINUSE, attach_nvme(self));
 	EXPECT_TRUE(state_same(&self->space, &before));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 
 	ASSERT_EQ(0, module_unload("msi_quirk"));
 	EXPECT_EQ(0, attach_nvme(self));
@@ -416,7 +394,7 @@ static bool sysfs_lists(const char *region)
 	FILE *file;
 
 	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions", edu());
+		 "/sys/bus/pci/devices/%s/iommu_group/reserved_regions", edu_address());
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
 		found |= !strcmp(line, region);
@@ -432,7 +410,7 @@ TEST_F(aperture, default_moves)
 
 	device_close(&self->edu);
 	EXPECT_TRUE(sysfs_lists("0x0000000008000000 0x00000000080fffff msi\n"));
-	ASSERT_EQ(0, quirk(edu(), "reserved=0x8000000"));
+	ASSERT_EQ(0, quirk(edu_address(), "reserved=0x8000000"));
 	EXPECT_TRUE(sysfs_lists("0x0000000008100000 0x00000000081fffff msi\n"));
 	space_close(&self->space);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
@@ -442,7 +420,7 @@ TEST_F(aperture, default_moves)
 	EXPECT_EQ(OLD + 2 * MIB - 1, w.last);
 	ASSERT_EQ(0, irq_on(self));
 	EXPECT_TRUE(doorbell_in(OLD + MIB, MIB));
-	EXPECT_EQ(5, fire(self));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 FIXTURE(type1)
@@ -455,9 +433,9 @@ FIXTURE_SETUP(type1)
 {
 	struct window window;
 
-	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, space_open(&self->space, TYPE1));
-	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu()));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	if (window_query(&self->space, &window) == -ENOSYS)
 		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
 }
@@ -506,7 +484,7 @@ FIXTURE_SETUP(options)
 {
 	struct window window;
 
-	ASSERT_EQ(0, device_to_vfio(edu()));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
 	self->edu = (struct device) { .fd = -1, .group = -1 };
 	if (window_query(&self->space, &window) == -ENOSYS)
@@ -551,7 +529,7 @@ TEST_F(options, before_attach)
 	EXPECT_EQ(NEW + MIB - 1, w.last);
 	ASSERT_EQ(0, option_set(&self->space, ioas, start, OTHER));
 
-	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu()));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
 	EXPECT_EQ(OTHER, w.start);
@@ -575,7 +553,7 @@ TEST_F(options, context)
 	ASSERT_EQ(0, window_query(&later, &w));
 	EXPECT_EQ(WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
 	EXPECT_EQ(NEW, w.start);
-	ASSERT_EQ(0, device_open(&self->edu, &later, edu()));
+	ASSERT_EQ(0, device_open(&self->edu, &later, edu_address()));
 	self->edu.space = &self->space;
 	ASSERT_EQ(0, window_query(&later, &w));
 	EXPECT_EQ(NEW, w.start);
