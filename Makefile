@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix stress series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -34,6 +34,9 @@ shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
 
 bench:		## measure the series against the base: a table, plots [JSON=file]
 	@scripts/bench.sh $(if $(JSON),--json $(JSON))
+
+matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
+	@scripts/matrix.sh $(SIZES)
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

@@ -4,43 +4,7 @@
 # The selftests, in machines of every kind that the series supports. A test
 # case that is skipped counts as a failure.
 
-SELFTESTS=tools/testing/selftests/iommu_msi
-TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
-# Where doorbells are translated, and where they bypass the IOMMU
-TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test)
-TESTS_BYPASS=(iommu_msi_bypass_test)
-TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
-TESTS_FAULTS=(iommu_msi_fail_nth_test)
-# What those do with all vectors they do some hundred times: a disk with few
-DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
-
-# build_tests <profile> <directory>: with the headers of that profile's kernel
-build_tests() {
-	local headers=$KBUILD/$1/usr-headers/include test
-	mkdir -p "$2/tests"
-	if [ ! -e "$headers/linux/iommufd.h" ]; then
-		headers=$CHECK_DIR/headers/include
-		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
-			"INSTALL_HDR_PATH=$CHECK_DIR/headers"
-	fi
-	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}" \
-		"${TESTS_EXPOSURE[@]}" "${TESTS_FAULTS[@]}"; do
-		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
-			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
-			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
-	done
-	make -C tools/iommu "O=$CHECK_DIR/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
-	cp tools/boot/run-tests "$CHECK_DIR/lsmsi/lsmsi" "$2/tests/"
-}
-
-# build_modules <profile> <directory>: out of tree, as a user of the API would
-build_modules() {
-	local source=$CHECK_DIR/module
-	cp -R "$SELFTESTS/test_modules" "$source"
-	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
-		LOCALVERSION= "M=$source" modules
-	cp "$source"/*.ko "$2/tests/"
-}
+. "$ROOT/scripts/selftests.sh"
 
 # machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with the
 # further arguments for boot.sh in the array of that name
@@ -51,13 +15,13 @@ machine() {
 	shift 5
 	tests=("$@")
 	if [ $# -eq 0 ] && [ "$iommu" = smmuv3 ]; then
-		tests=("${TESTS[@]}" "${TESTS_TRANSLATED[@]}")
+		tests=("${TESTS_SMMU[@]}" "${TESTS[@]}" "${TESTS_TRANSLATED[@]}")
 	elif [ $# -eq 0 ]; then
 		tests=("${TESTS[@]}" "${TESTS_BYPASS[@]}")
 	fi
 	scripts/build.sh "$profile"
-	build_tests "$profile" "$add"
-	build_modules "$profile" "$add"
+	build_tests "$profile" "$add" "$CHECK_DIR"
+	build_test_modules "$profile" "$add" "$CHECK_DIR"
 	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" "${BOOT[@]}" \
 		--run "$variables sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"

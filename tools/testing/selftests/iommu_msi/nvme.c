@@ -20,8 +20,11 @@
 
 #define ADMIN_CREATE_SQ	0x01
 #define ADMIN_CREATE_CQ	0x05
+#define ADMIN_IDENTIFY	0x06
 #define ADMIN_FEATURES	0x09
 #define FEATURE_QUEUES	0x07
+#define FEATURE_TIME	0x0e
+#define IDENTIFY_CTRL	0x01
 #define IO_FLUSH	0x00
 
 struct command {
@@ -152,8 +155,27 @@ void nvme_submit(struct nvme *nvme, int id)
 	submit(nvme, id, &flush);
 }
 
+int nvme_write_to(struct nvme *nvme, uint64_t to)
+{
+	struct command command = {
+		.dw0 = ADMIN_IDENTIFY, .prp1 = to, .dw10 = IDENTIFY_CTRL,
+	};
+
+	return admin(nvme, &command);
+}
+
+int nvme_read_from(struct nvme *nvme, uint64_t from)
+{
+	struct command command = {
+		.dw0 = ADMIN_FEATURES, .prp1 = from, .dw10 = FEATURE_TIME,
+	};
+
+	return admin(nvme, &command);
+}
+
 void nvme_stop(struct nvme *nvme)
 {
 	*reg(nvme, REG_CC) = 0;
 	wait_ready(nvme, 0);
+	munmap(nvme->memory, MEMORY);
 }

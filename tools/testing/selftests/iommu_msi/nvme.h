@@ -24,6 +24,11 @@ int nvme_create_queue(struct nvme *nvme, int id, int vector);
 /* One command on queue pair @id; it completes with one interrupt */
 void nvme_submit(struct nvme *nvme, int id);
 int nvme_complete(struct nvme *nvme, int id);
+/* The device writes a page to @to, or reads 8 bytes from @from. Whether it could
+ * is not for it to say.
+ */
+int nvme_write_to(struct nvme *nvme, uint64_t to);
+int nvme_read_from(struct nvme *nvme, uint64_t from);
 void nvme_stop(struct nvme *nvme);
 
 #endif

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+#
+# The selftests, built for a machine that scripts/boot.sh starts: what the
+# checks, matrix.sh and stress.sh share. Source it after lib.sh.
+
+SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
+TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
+# Where doorbells are translated, and where they bypass the IOMMU
+TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test)
+# First: on a GICv2m the SMMU's event queue is not heard of any more, also not
+# on the base, once a device has had as many as 32 vectors
+TESTS_SMMU=(iommu_msi_attack_test)
+TESTS_BYPASS=(iommu_msi_bypass_test)
+TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
+TESTS_FAULTS=(iommu_msi_fail_nth_test)
+# What those do with all vectors they do some hundred times: a disk with few
+DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
+
+# build_tests <profile> <directory> <work>: into <directory>/tests, with the
+# headers of that profile's kernel
+build_tests() {
+	local headers=$KBUILD/$1/usr-headers/include test
+	mkdir -p "$2/tests"
+	if [ ! -e "$headers/linux/iommufd.h" ]; then
+		headers=$3/headers/include
+		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
+			"INSTALL_HDR_PATH=$3/headers"
+	fi
+	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}" "${TESTS_SMMU[@]}" \
+		"${TESTS_EXPOSURE[@]}" "${TESTS_FAULTS[@]}"; do
+		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
+			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
+			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
+	done
+	make -C "$ROOT/tools/iommu" "O=$3/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
+	cp "$ROOT/tools/boot/run-tests" "$3/lsmsi/lsmsi" "$2/tests/"
+}
+
+# build_test_modules <profile> <directory> <work>: out of tree, as a user of the
+# API would
+build_test_modules() {
+	local source=$3/module
+	rm -rf "$source"
+	cp -R "$SELFTESTS/test_modules" "$source"
+	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
+		LOCALVERSION= "M=$source" modules
+	cp "$source"/*.ko "$2/tests/"
+}

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * User space has a device reach for what is not its own: by way of the window
+ * that doorbells are mapped in, and past it. Behind an SMMUv3, whose faults are
+ * counted by the interrupts of its event queue.
+ *
+ * The attacker is an NVMe disk, the victim QEMU's edu device in a space of its
+ * own. The environment may have NVME and EDU, their addresses.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "edu_util.h"
+#include "nvme.h"
+#include "window_util.h"
+#include "kselftest_harness.h"
+
+#define MSI		VFIO_PCI_MSI_IRQ_INDEX
+#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
+#define NVME		(getenv("NVME") ?: "0000:00:03.0")
+#define MEMORY		0x100000	/* the same for all page sizes */
+#define QUEUES_IOVA	0x100000000ULL
+#define OWN_IOVA	0x140000000ULL
+#define VICTIM_IOVA	0x180000000ULL
+#define VICTIM_WINDOW	0x20000000ULL
+#define MIB		0x100000ULL
+#define NOBODY		65534
+
+FIXTURE(attack)
+{
+	struct space space, victim_space;
+	struct device dev, victim;
+	struct nvme nvme;
+	struct window window;
+	uint64_t doorbell, victim_doorbell;
+	void *memory, *victim_memory;
+	int fds[2], victim_fd;
+};
+
+FIXTURE_VARIANT(attack)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(attack, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(attack, iommufd) { .backend = IOMMUFD };
+
+/* How often SMMUs have reported faults, or -ENOENT without an SMMUv3 */
+static long faults(void)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	long sum = -ENOENT;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		char *at = strchr(line, ':'), *end;
+
+		if (!at || !strstr(line, "arm-smmu-v3-evtq"))
+			continue;
+		for (at++, sum = sum < 0 ? 0 : sum;; at = end) {
+			long n = strtol(at, &end, 10);
+
+			if (end == at)
+				break;
+			sum += n;
+		}
+	}
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+static bool fault_since(long before)
+{
+	int i;
+
+	for (i = 0; i < 1000 && faults() == before; i++)
+		usleep(1000);
+	return faults() > before;
+}
+
+static bool write_faults(FIXTURE_DATA(attack) *self, uint64_t to)
+{
+	long before = faults();
+
+	return !nvme_write_to(&self->nvme, to) && fault_since(before);
+}
+
+static bool read_faults(FIXTURE_DATA(attack) *self, uint64_t from)
+{
+	long before = faults();
+
+	nvme_read_from(&self->nvme, from);
+	return fault_since(before);
+}
+
+/* Its interrupts arrive, and no others; its memory is as it was */
+static bool victim_unharmed(FIXTURE_DATA(attack) *self)
+{
+	const unsigned char *byte = self->victim_memory;
+	int i;
+
+	if (event_wait(self->victim_fd, 50))
+		return false;
+	for (i = 0; i < MEMORY; i++)
+		if (byte[i] != 0xa5)
+			return false;
+	return edu_fire(&self->victim, self->victim_fd, 5) == 5;
+}
+
+static void *memory(int content)
+{
+	void *at = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED ? NULL : memset(at, content, MEMORY);
+}
+
+static int start_victim(FIXTURE_DATA(attack) *self, enum backend backend)
+{
+	return space_open(&self->victim_space, backend) ?:
+	       edu_open(&self->victim, &self->victim_space) ?:
+	       window_set(&self->victim_space, VICTIM_WINDOW, MIB) ?:
+	       space_map(&self->victim_space, self->victim_memory, VICTIM_IOVA,
+			 MEMORY) ?:
+	       irqs_set(&self->victim, MSI, 0, 1, &self->victim_fd);
+}
+
+static int start_attacker(FIXTURE_DATA(attack) *self, enum backend backend)
+{
+	return space_open(&self->space, backend) ?:
+	       device_open(&self->dev, &self->space, NVME) ?:
+	       device_enable(&self->dev) ?: device_map_bar(&self->dev, 0) ?:
+	       space_map(&self->space, self->memory, OWN_IOVA, MEMORY) ?:
+	       irqs_set(&self->dev, MSIX, 0, 2, self->fds) ?:
+	       nvme_start(&self->nvme, &self->dev, QUEUES_IOVA) ?:
+	       window_query(&self->space, &self->window);
+}
+
+FIXTURE_SETUP(attack)
+{
+	struct doorbells d;
+	int i;
+
+	if (faults() < 0)
+		SKIP(return, "no event queue of an SMMUv3 in /proc/interrupts: run it behind one");
+	for (i = 0; i < 2; i++)
+		self->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->victim_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->memory = memory(0x5a);
+	self->victim_memory = memory(0xa5);
+	ASSERT_NE(NULL, self->memory);
+	ASSERT_NE(NULL, self->victim_memory);
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, device_to_vfio(NVME));
+	ASSERT_EQ(0, start_victim(self, variant->backend));
+	ASSERT_EQ(0, start_attacker(self, variant->backend));
+	ASSERT_EQ(0, doorbells_read(&d));
+	ASSERT_EQ(2, d.count);
+	for (i = 0; i < 2; i++) {
+		if (d.at[i].iova - VICTIM_WINDOW < MIB)
+			self->victim_doorbell = d.at[i].iova;
+		else
+			self->doorbell = d.at[i].iova;
+	}
+	ASSERT_NE(0, self->doorbell);
+	ASSERT_NE(0, self->victim_doorbell);
+}
+
+FIXTURE_TEARDOWN(attack)
+{
+	struct doorbells d;
+
+	if (self->nvme.memory)
+		nvme_stop(&self->nvme);
+	device_close(&self->dev);
+	device_close(&self->victim);
+	space_close(&self->space);
+	space_close(&self->victim_space);
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+}
+
+/* That it can do harm where it may: otherwise the rest would prove nothing */
+TEST_F(attack, own_memory)
+{
+	const unsigned char *byte = self->memory;
+	long before = faults();
+	int i;
+
+	ASSERT_EQ(0, nvme_write_to(&self->nvme, OWN_IOVA));
+	EXPECT_EQ(0, nvme_read_from(&self->nvme, OWN_IOVA));
+	for (i = 0; i < 4096 && byte[i] == 0x5a; i++)
+		;
+	EXPECT_GT(4096, i);
+	EXPECT_EQ(before, faults());
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+/* Every page of the window but the doorbell's, and those before and after it */
+TEST_F_TIMEOUT(attack, pages_around, 120)
+{
+	uint64_t granule = self->window.granule, at;
+
+	for (at = self->window.start - granule;
+	     at <= self->window.last + 1; at += granule) {
+		if (at != self->doorbell)
+			ASSERT_TRUE(write_faults(self, at))
+				TH_LOG("no fault at %#llx", (long long)at);
+	}
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+/*
+ * A page that is mapped for writing alone can be read where the page table has
+ * no way to say so, as in stage 1 on ARM. Reading it does nothing: no interrupt
+ * comes of it, and those that are due do come.
+ */
+TEST_F(attack, doorbell_read_does_nothing)
+{
+	uint64_t at;
+
+	event_wait(self->fds[0], 50);
+	for (at = 0; at < self->window.granule; at += 64)
+		nvme_read_from(&self->nvme, self->doorbell + at);
+	/* Each command completes with one of its own, at the first vector */
+	EXPECT_GE(self->window.granule / 64, event_wait(self->fds[0], 50));
+	EXPECT_EQ(0, event_wait(self->fds[1], 50));
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+TEST_F(attack, memory_of_another)
+{
+	EXPECT_TRUE(write_faults(self, VICTIM_IOVA));
+	EXPECT_TRUE(write_faults(self, VICTIM_IOVA + MEMORY - 4096));
+	EXPECT_TRUE(read_faults(self, VICTIM_IOVA));
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+TEST_F(attack, doorbell_of_another)
+{
+	EXPECT_TRUE(write_faults(self, self->victim_doorbell));
+	EXPECT_TRUE(read_faults(self, self->victim_doorbell));
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+TEST_F(attack, doorbell_after_the_last_vector)
+{
+	ASSERT_EQ(0, irqs_off(&self->dev, MSIX));
+	EXPECT_TRUE(write_faults(self, self->doorbell));
+	EXPECT_TRUE(read_faults(self, self->doorbell));
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+/* Nor by the address that the doorbell has on the bus of the CPUs */
+TEST_F(attack, physical_addresses)
+{
+	struct doorbells d;
+	int i;
+
+	ASSERT_EQ(0, doorbells_read(&d));
+	for (i = 0; i < d.count; i++)
+		if (d.at[i].pa != self->doorbell)
+			EXPECT_TRUE(write_faults(self, d.at[i].pa));
+	EXPECT_TRUE(victim_unharmed(self));
+}
+
+/* --- those who have no device -------------------------------------------- */
+
+static int try_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+TEST(nobody_looks_or_sets)
+{
+	static const char * const paths[] = {
+		"/sys/kernel/debug/iommu/msi/domains",
+		"/sys/kernel/debug/iommu/msi/groups",
+		"/sys/module/msi_iommu/parameters/allow_unsafe_doorbells",
+	};
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, try_open(paths[i], O_RDONLY));
+	ASSERT_EQ(0, seteuid(NOBODY));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(-EACCES, try_open(paths[i], O_RDONLY));
+		EXPECT_EQ(-EACCES, try_open(paths[i], O_WRONLY));
+	}
+	EXPECT_EQ(-EACCES, try_open("/sys/module/msi_iommu/parameters/window",
+				    O_WRONLY));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+/* --- interrupts that are not isolated ------------------------------------ */
+
+FIXTURE(isolation)
+{
+	struct space space;
+	struct device dev;
+	char before;
+	bool isolated;
+};
+
+FIXTURE_VARIANT(isolation)
+{
+	enum backend backend;
+	const char *parameter;
+};
+
+FIXTURE_VARIANT_ADD(isolation, type1) {
+	.backend = TYPE1,
+	.parameter = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+};
+
+FIXTURE_VARIANT_ADD(isolation, iommufd) {
+	.backend = IOMMUFD,
+	.parameter = "/sys/module/iommufd/parameters/allow_unsafe_interrupts",
+};
+
+static int parameter(const char *path, char *before, char value)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), ret = 0;
+
+	if (fd < 0 || read(fd, before, 1) != 1 || pwrite(fd, &value, 1, 0) != 1)
+		ret = -errno ?: -EIO;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Does the controller of VFIO's interrupts know who writes? */
+static bool isolated(void)
+{
+	char line[512];
+	FILE *file = fopen("/proc/interrupts", "re");
+	bool its = false;
+
+	while (file && fgets(line, sizeof(line), file))
+		its |= strstr(line, "vfio-msi") && strstr(line, "ITS-");
+	if (file)
+		fclose(file);
+	return its;
+}
+
+FIXTURE_SETUP(isolation)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	char ignored;
+
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, parameter(variant->parameter, &self->before, 'Y'));
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, device_open(&self->dev, &self->space, edu_address()));
+	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &fd));
+	self->isolated = isolated();
+	device_close(&self->dev);
+	space_close(&self->space);
+	close(fd);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, parameter(variant->parameter, &ignored, 'N'));
+}
+
+FIXTURE_TEARDOWN(isolation)
+{
+	char ignored;
+
+	device_close(&self->dev);
+	space_close(&self->space);
+	ASSERT_EQ(0, parameter(variant->parameter, &ignored, self->before));
+}
+
+TEST_F(isolation, unsafe_is_refused)
+{
+	EXPECT_EQ(self->isolated ? 0 : -EPERM,
+		  device_open(&self->dev, &self->space, edu_address()));
+}
+
+TEST_HARNESS_MAIN
