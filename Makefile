@@ -38,6 +38,9 @@ bench:		## measure the series against the base: a table, plots [JSON=file]
 matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)
 
+stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n]
+	@scripts/stress.sh $(SECONDS) $(SEED)
+
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh
 

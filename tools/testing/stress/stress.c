@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything that user space can do to MSIs, by several processes at once, on
+ * devices and address spaces of their own, for some time. Each interrupt that
+ * a device is told to raise is counted, and so is each that arrives: the two
+ * must be the same. What a process does follows from the seed; how it meets
+ * what the others do does not.
+ *
+ * usage: stress SECONDS SEED WORKER...
+ *
+ * A WORKER is one of
+ *	edu:BACKEND:ADDRESS	MSI, windows, mappings, replaced domains
+ *	nvme:BACKEND:ADDRESS	MSI-X: all vectors or a few, added ones
+ *	net:BACKEND:ADDRESS,ADDRESS	two e1000e functions in one space, whose
+ *				MSI and MSI-X come and go and are not raised
+ *	guest:ADDRESS		KVM guests that start and are killed
+ *	affinity		moves interrupts from CPU to CPU
+ *	unbind:ADDRESS[,ADDRESS...]	takes devices from vfio-pci, and back
+ *	remove:ADDRESS		takes a device from the bus, and finds it again
+ * with BACKEND type1 or iommufd. An address that ends in ? may be missing at
+ * times: the device is unbound, or removed.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "nvme.h"
+#include "window_util.h"
+
+#define MAX_WORKERS	16
+#define MAX_VECTORS	16
+#define PATIENCE	30000		/* milliseconds for an interrupt */
+#define STALLED		120		/* seconds without anything done */
+#define MIB		0x100000ULL
+#define EDU_RAISE	(0x60 / 4)
+#define EDU_ACK		(0x64 / 4)
+#define NET_VECTORS	5
+#define QUEUES		4
+
+enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
+	     REFUSED, MAPPED, MISSING, OTHER, COUNTS };
+static const char * const count_names[COUNTS] = {
+	"raised", "received", "enabled", "added", "attached", "replaced",
+	"moved", "refused", "mapped", "missing", "other",
+};
+
+/* Shared with the parent, written by its process alone */
+struct worker {
+	char what[64];
+	pid_t pid;
+	volatile uint64_t counts[COUNTS];
+};
+
+static struct worker *workers;
+static struct worker *self;
+static int worker_count;
+static uint32_t seed;
+static time_t deadline;
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static bool over(void) { return now() >= deadline; }
+
+/* xorshift32: the same numbers everywhere */
+static uint32_t state;
+static uint32_t below(uint32_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state % n;
+}
+
+static void count(enum count what) { self->counts[what]++; }
+
+#define fail(format, ...) \
+	errx(1, "%s (seed %u): " format, self->what, seed, ##__VA_ARGS__)
+
+/* For what must not fail */
+#define MUST(call) do {							\
+	int ret_ = (call);						\
+									\
+	if (ret_)							\
+		fail("line %d: %s: %s", __LINE__, #call, strerror(-ret_)); \
+} while (0)
+
+/* --- a device in a space ------------------------------------------------- */
+
+struct session {
+	const char *address[2];
+	int devices;		/* one or two in the space */
+	bool may_miss;		/* somebody takes it away */
+	struct space space;
+	struct device dev[2];
+	unsigned int enabled[2];	/* vectors, from 0 on */
+	uint32_t ioas[2];
+	unsigned int which;	/* of these the device is attached to */
+	bool moved;		/* the window */
+	void *memory;
+	int fds[MAX_VECTORS];
+};
+
+static bool live(const struct session *s)
+{
+	return s->enabled[0] || s->enabled[1];
+}
+
+static void session_close_all(struct session *s)
+{
+	int i;
+
+	for (i = 0; i < s->devices; i++)
+		device_close(&s->dev[i]);
+}
+
+static int session_open_all(struct session *s)
+{
+	int i, ret = 0;
+
+	/* One that was removed comes back with the driver of its kind */
+	for (i = 0; i < s->devices; i++)
+		ret = ret ?: device_to_vfio(s->address[i]);
+	for (i = 0; i < s->devices; i++)
+		s->dev[i] = (struct device) { .fd = -1, .group = -1 };
+	for (i = 0; i < s->devices && !ret; i++) {
+		ret = device_open(&s->dev[i], &s->space, s->address[i]) ?:
+		      device_enable(&s->dev[i]) ?:
+		      device_map_bar(&s->dev[i], 0);
+	}
+	return ret;
+}
+
+static bool session_open(struct session *s, enum backend backend)
+{
+	int ret;
+
+	ret = space_open(&s->space, backend);
+	if (ret)
+		fail("no address space: %s", strerror(-ret));
+	ret = session_open_all(s);
+	if (ret) {
+		session_close_all(s);
+		space_close(&s->space);
+		if (!s->may_miss)
+			fail("cannot be opened: %s", strerror(-ret));
+		count(MISSING);
+		usleep(50000);
+		return false;
+	}
+	s->ioas[0] = s->space.ioas;
+	if (backend == IOMMUFD)
+		MUST(space_add_ioas(&s->space, &s->ioas[1]));
+	s->which = 0;
+	s->enabled[0] = 0;
+	s->enabled[1] = 0;
+	s->moved = false;
+	count(ATTACHED);
+	return true;
+}
+
+/* With or without disabling first, the device or the space first */
+static void session_close(struct session *s, int index)
+{
+	int i;
+
+	for (i = 0; i < s->devices; i++)
+		if (s->enabled[i] && below(2))
+			MUST(irqs_off(&s->dev[i], index));
+	if (below(2)) {
+		session_close_all(s);
+		space_close(&s->space);
+	} else {
+		space_close(&s->space);
+		session_close_all(s);
+	}
+}
+
+static void session_init(struct session *s, char *address)
+{
+	size_t length = strlen(address);
+	char *at;
+	int i;
+
+	*s = (struct session) {};
+	if (address[length - 1] == '?') {
+		address[length - 1] = '\0';
+		s->may_miss = true;
+	}
+	while ((at = strsep(&address, ",")) && s->devices < 2)
+		s->address[s->devices++] = at;
+	for (i = 0; i < MAX_VECTORS; i++) {
+		s->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (s->fds[i] < 0)
+			fail("eventfd: %s", strerror(errno));
+	}
+	s->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->memory == MAP_FAILED)
+		fail("mmap: %s", strerror(errno));
+}
+
+/* An interrupt has been raised: it must arrive, and just once */
+static void expect_one(int fd)
+{
+	uint64_t arrived = event_wait(fd, PATIENCE);
+
+	count(RAISED);
+	self->counts[RECEIVED] += arrived;
+	if (arrived != 1)
+		fail("%" PRIu64 " interrupts where 1 was raised", arrived);
+}
+
+static void expect_none(int fd)
+{
+	uint64_t arrived = event_wait(fd, 0);
+
+	self->counts[RECEIVED] += arrived;
+	if (arrived)
+		fail("%" PRIu64 " interrupts that nobody raised", arrived);
+}
+
+/* --- windows and memory, whatever the device is -------------------------- */
+
+static void move_window(struct session *s)
+{
+	uint64_t to = (1 + below(7)) * 0x10000000ULL;
+	int ret;
+
+	if (s->which || s->moved)
+		return;
+	ret = window_set(&s->space, to, MIB);
+	if (live(s) && ret != -EBUSY)
+		fail("a window with live interrupts was moved: %d", ret);
+	if (!live(s) && ret)
+		fail("the window cannot be moved: %s", strerror(-ret));
+	s->moved = !ret;
+	count(ret ? REFUSED : MOVED);
+}
+
+static void map_memory(struct session *s)
+{
+	uint64_t at = 0x100000000ULL + below(16) * MIB;
+	int ret;
+
+	if (s->which)
+		return;
+	ret = space_map(&s->space, s->memory, at, MIB);
+	if (ret)
+		fail("memory at %#" PRIx64 ": %s", at, strerror(-ret));
+	count(MAPPED);
+	MUST(space_unmap(&s->space, at, MIB));
+}
+
+/* A window that was moved is the other space's default: there it cannot be */
+static void replace(struct session *s)
+{
+	int ret;
+
+	if (s->space.backend != IOMMUFD || s->devices > 1)
+		return;
+	ret = device_replace(&s->dev[0], s->ioas[!s->which]);
+	if (ret && !(s->moved && live(s)))
+		fail("the space cannot be replaced: %s", strerror(-ret));
+	if (!ret && s->moved && live(s))
+		fail("live interrupts went to a space without their window");
+	count(ret ? REFUSED : REPLACED);
+	s->which ^= !ret;
+}
+
+static void anything(struct session *s)
+{
+	switch (below(3)) {
+	case 0: move_window(s); break;
+	case 1: map_memory(s); break;
+	case 2: replace(s); break;
+	}
+}
+
+/* --- devices with one MSI ------------------------------------------------ */
+
+static void edu_raise(struct session *s, int i)
+{
+	volatile uint32_t *regs = s->dev[i].bar;
+	int times = 1 + below(20);
+
+	while (times--) {
+		regs[EDU_RAISE] = 1;
+		expect_one(s->fds[i]);
+		regs[EDU_ACK] = 1;
+	}
+	expect_none(s->fds[i]);
+}
+
+/* The other kind of message, a few at once */
+static void net_msix(struct session *s, int i)
+{
+	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
+	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX, 0,
+		      1 + below(NET_VECTORS), s->fds));
+	count(ENABLED);
+	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX));
+	s->enabled[i] = 0;
+}
+
+typedef void use_fn(struct session *s, int i);
+
+static void one_msi_step(struct session *s, int i, use_fn *use)
+{
+	switch (below(4)) {
+	case 0:
+		if (s->enabled[i])
+			break;
+		MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+			      &s->fds[i]));
+		s->enabled[i] = 1;
+		count(ENABLED);
+		break;
+	case 1:
+		if (!s->enabled[i])
+			break;
+		MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
+		s->enabled[i] = 0;
+		break;
+	case 2:
+		if (s->enabled[i])
+			use(s, i);
+		break;
+	case 3:
+		anything(s);
+		break;
+	}
+}
+
+static void one_msi(char *address, enum backend backend, use_fn *use)
+{
+	struct session s;
+
+	session_init(&s, address);
+	while (!over()) {
+		int steps = 1 + below(30);
+
+		if (!session_open(&s, backend))
+			continue;
+		while (steps-- && !over())
+			one_msi_step(&s, below(s.devices), use);
+		session_close(&s, VFIO_PCI_MSI_IRQ_INDEX);
+	}
+}
+
+/* --- a device with MSI-X ------------------------------------------------- */
+
+static void queue_fire(struct nvme *nvme, int id, int fd)
+{
+	int times = 1 + below(10);
+
+	while (times--) {
+		nvme_submit(nvme, id);
+		expect_one(fd);
+		/* Without a disk it fails, with an interrupt all the same */
+		if (nvme_complete(nvme, id) == -ETIMEDOUT)
+			fail("a command did not complete");
+	}
+	expect_none(fd);
+}
+
+/* Queues at vectors that are there from the beginning, or added one by one */
+static void many_msix(char *address, enum backend backend, int vectors)
+{
+	struct session s;
+
+	session_init(&s, address);
+	while (!over()) {
+		int at[QUEUES], queues = 1 + below(QUEUES), i, rounds;
+		bool add = below(2);
+		struct nvme nvme;
+
+		if (!session_open(&s, backend))
+			continue;
+		if (below(2))
+			anything(&s);
+		if (s.which)	/* where its memory is going to be */
+			replace(&s);
+		s.enabled[0] = add ? 1 : vectors;
+		MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX, 0,
+			      s.enabled[0], s.fds));
+		count(ENABLED);
+		MUST(nvme_start(&nvme, &s.dev[0], 0x200000000ULL));
+		for (i = 0; i < queues; i++) {
+			at[i] = 1 + (i * (vectors - 1)) / QUEUES;
+			if (add) {
+				MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX,
+					      at[i], 1, &s.fds[at[i]]));
+				count(ADDED);
+			}
+			MUST(nvme_create_queue(&nvme, i + 1, at[i]));
+		}
+		for (rounds = below(8); rounds-- && !over();) {
+			i = below(queues);
+			queue_fire(&nvme, i + 1, s.fds[at[i]]);
+		}
+		nvme_stop(&nvme);
+		/* The admin queue's are not counted: it raises as it pleases */
+		event_wait(s.fds[0], 0);
+		session_close(&s, VFIO_PCI_MSIX_IRQ_INDEX);
+	}
+}
+
+/* --- those who disturb --------------------------------------------------- */
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* One of VFIO's interrupts goes to another CPU; it may be gone by then */
+static void affinity(void)
+{
+	char line[512], path[64], mask[8];
+	int irqs[256], found, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	while (!over()) {
+		FILE *file = fopen("/proc/interrupts", "re");
+
+		found = 0;
+		while (file && fgets(line, sizeof(line), file))
+			if (strstr(line, "vfio-ms") && found < 256)
+				irqs[found++] = atoi(line);
+		if (file)
+			fclose(file);
+		if (found) {
+			snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity",
+				 irqs[below(found)]);
+			snprintf(mask, sizeof(mask), "%x", 1 << below(cpus));
+			if (!write_to(path, mask))
+				count(OTHER);
+		}
+		usleep(below(20000));
+	}
+}
+
+static void unbind(char *addresses)
+{
+	char *list[MAX_WORKERS], *at, *rest = addresses, path[128];
+	int n = 0;
+
+	while ((at = strsep(&rest, ",")) && n < MAX_WORKERS)
+		list[n++] = at;
+	while (!over()) {
+		at = list[below(n)];
+		/* Waits until whoever has it open closes it */
+		if (!write_to("/sys/bus/pci/drivers/vfio-pci/unbind", at))
+			count(OTHER);
+		usleep(below(200000));
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", at);
+		write_to(path, "vfio-pci");
+		write_to("/sys/bus/pci/drivers_probe", at);
+		usleep(500000 + below(1500000));
+	}
+	for (n--; n >= 0; n--)
+		write_to("/sys/bus/pci/drivers_probe", list[n]);
+}
+
+static void remove_device(const char *address)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", address);
+	while (!over()) {
+		/* Waits like unbinding */
+		if (!write_to(path, "1"))
+			count(OTHER);
+		usleep(below(200000));
+		write_to("/sys/bus/pci/rescan", "1");
+		usleep(500000 + below(1500000));
+	}
+}
+
+/* Guests take their time to start: some die early, some late */
+static void guests(const char *address)
+{
+	char device[64];
+	int i, status, quiet[2];
+
+	snprintf(device, sizeof(device), "vfio-pci,host=%s", address);
+	if (device_to_vfio(address))
+		fail("not given to vfio-pci");
+	/* Nothing is ever written to it: the guest waits for its last line */
+	if (pipe(quiet))
+		fail("pipe: %s", strerror(errno));
+	while (!over()) {
+		int life = 1 + below(40);
+		pid_t pid = fork();
+
+		if (pid < 0)
+			fail("fork: %s", strerror(errno));
+		if (!pid) {
+			int null = open("/dev/null", O_RDWR);
+
+			dup2(quiet[0], 0);
+			dup2(null, 1);
+			execlp("qemu-system-aarch64", "qemu-system-aarch64",
+			       "-M", "virt,gic-version=3", "-accel", "kvm",
+			       "-cpu", "host", "-m", "128", "-nodefaults",
+			       "-display", "none", "-no-reboot",
+			       "-monitor", "none", "-serial", "stdio",
+			       "-kernel", "/stress/Image",
+			       "-initrd", "/stress/guest.cpio",
+			       "-append", "console=ttyAMA0 loglevel=5",
+			       "-device", device, NULL);
+			err(1, "qemu-system-aarch64");
+		}
+		for (i = 0; i < life * 10 && !over(); i++) {
+			if (waitpid(pid, &status, WNOHANG) == pid)
+				fail("a guest ended by itself, status %#x", status);
+			usleep(100000);
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		count(OTHER);
+	}
+}
+
+/* ------------------------------------------------------------------------- */
+
+static void work(char *what)
+{
+	char *kind = strsep(&what, ":"), *backend_name = NULL;
+	enum backend backend;
+
+	if (!strcmp(kind, "affinity") && !what)
+		return affinity();
+	if (!strcmp(kind, "unbind") && what)
+		return unbind(what);
+	if (!strcmp(kind, "remove") && what)
+		return remove_device(what);
+	if (!strcmp(kind, "guest") && what)
+		return guests(what);
+	if (what)
+		backend_name = strsep(&what, ":");
+	if (!what)
+		errx(2, "%s: not a worker", self->what);
+	if (!strcmp(backend_name, "type1"))
+		backend = TYPE1;
+	else if (!strcmp(backend_name, "iommufd"))
+		backend = IOMMUFD;
+	else
+		errx(2, "%s: neither type1 nor iommufd", self->what);
+	if (!strcmp(kind, "edu"))
+		one_msi(what, backend, edu_raise);
+	else if (!strcmp(kind, "net"))
+		one_msi(what, backend, net_msix);
+	else if (!strcmp(kind, "nvme"))
+		many_msix(what, backend, 8);
+	else
+		errx(2, "%s: not a worker", self->what);
+}
+
+static void start(int index, const char *what)
+{
+	char *copy = strdup(what);
+
+	self = &workers[index];
+	snprintf(self->what, sizeof(self->what), "%s", what);
+	fflush(stdout);
+	self->pid = fork();
+	if (self->pid < 0)
+		err(1, "fork");
+	if (self->pid)
+		return;
+	/* Not 0, and another one for each; what differs little must not stay so */
+	state = (seed ^ (index + 1) * 2654435761U) ?: 1;
+	for (index = 0; index < 16; index++)
+		below(2);
+	work(copy);
+	_exit(0);
+}
+
+static uint64_t done(const struct worker *worker)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < COUNTS; i++)
+		sum += worker->counts[i];
+	return sum;
+}
+
+static void progress(time_t begin)
+{
+	uint64_t sum[COUNTS] = {};
+	int i, j;
+
+	for (i = 0; i < worker_count; i++)
+		for (j = 0; j < COUNTS; j++)
+			sum[j] += workers[i].counts[j];
+	printf("stress: %4ld s, %" PRIu64 " raised, %" PRIu64 " received, %"
+	       PRIu64 " enabled\n", now() - begin, sum[RAISED], sum[RECEIVED],
+	       sum[ENABLED]);
+}
+
+static void table(void)
+{
+	int i, j;
+
+	printf("stress: %-32s", "");
+	for (j = 0; j < COUNTS; j++)
+		printf(" %8s", count_names[j]);
+	printf("\n");
+	for (i = 0; i < worker_count; i++) {
+		printf("stress: %-32s", workers[i].what);
+		for (j = 0; j < COUNTS; j++)
+			printf(" %8" PRIu64, workers[i].counts[j]);
+		printf("\n");
+	}
+}
+
+/* The first that fails ends it all; one that does nothing any more, too */
+static bool watch(void)
+{
+	uint64_t seen[MAX_WORKERS] = {};
+	time_t since[MAX_WORKERS], begin = now(), said = begin;
+	int left = worker_count, status, i;
+	pid_t pid;
+
+	for (i = 0; i < worker_count; i++)
+		since[i] = begin;
+	while (left) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid > 0) {
+			if (status)
+				return false;
+			left--;
+			continue;
+		}
+		for (i = 0; i < worker_count; i++) {
+			if (seen[i] != done(&workers[i])) {
+				seen[i] = done(&workers[i]);
+				since[i] = now();
+			} else if (now() - since[i] > STALLED && !over()) {
+				printf("stress: %s has done nothing for %d s\n",
+				       workers[i].what, STALLED);
+				return false;
+			}
+		}
+		if (now() - deadline > STALLED) {
+			printf("stress: it does not end\n");
+			return false;
+		}
+		if (now() - said >= 10) {
+			said = now();
+			progress(begin);
+		}
+		usleep(100000);
+	}
+	return true;
+}
+
+static int verdict(bool good)
+{
+	struct doorbells d;
+	int i;
+
+	table();
+	for (i = 0; i < worker_count; i++) {
+		if (workers[i].counts[RAISED] != workers[i].counts[RECEIVED]) {
+			printf("stress: %s: %" PRIu64 " interrupts lost\n",
+			       workers[i].what, workers[i].counts[RAISED] -
+			       workers[i].counts[RECEIVED]);
+			good = false;
+		}
+		if (!done(&workers[i])) {
+			printf("stress: %s has done nothing\n", workers[i].what);
+			good = false;
+		}
+	}
+	if (doorbells_read(&d) || d.count) {
+		printf("stress: %d doorbells are left\n", d.count);
+		good = false;
+	}
+	printf("stress: seed %u, %s\n", seed, good ? "passed" : "failed");
+	return !good;
+}
+
+int main(int argc, char **argv)
+{
+	bool good;
+	int i;
+
+	if (argc < 4 || argc - 3 > MAX_WORKERS || atoi(argv[1]) <= 0)
+		errx(2, "usage: stress SECONDS SEED WORKER..., at most %d of them",
+		     MAX_WORKERS);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	seed = strtoul(argv[2], NULL, 0);
+	deadline = now() + atoi(argv[1]);
+	workers = mmap(NULL, sizeof(*workers) * MAX_WORKERS,
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (workers == MAP_FAILED)
+		err(1, "mmap");
+	printf("stress: seed %u, %s seconds\n", seed, argv[1]);
+	setpgid(0, 0);
+	worker_count = argc - 3;
+	for (i = 0; i < worker_count; i++)
+		start(i, argv[3 + i]);
+	good = watch();
+	if (!good) {
+		signal(SIGTERM, SIG_IGN);
+		kill(0, SIGTERM);
+		sleep(2);
+	}
+	return verdict(good);
+}
