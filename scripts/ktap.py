@@ -16,6 +16,8 @@ import kunit_parser  # noqa: E402  (from the kernel tree)
 
 TIME = re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?")
 START = re.compile(r"^K?TAP version \d+$")
+# Whatever else the kernel says in between is not the report's
+KTAP = re.compile(r"^ *(K?TAP version \d|\d+\.\.\d|(not )?ok \d|#)")
 
 
 class Listener:
@@ -47,7 +49,7 @@ def reports(path):
                 if report:
                     yield report
                 report = []
-            if report is not None:
+            if report is not None and KTAP.match(line):
                 report.append(line)
     if report:
         yield report

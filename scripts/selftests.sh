@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2054
 #
 # The selftests, built for a machine that scripts/boot.sh starts: what the
 # checks, matrix.sh and stress.sh share. Source it after lib.sh.

@@ -409,6 +409,7 @@ static unsigned int refs_of(struct iommu_domain *domain, phys_addr_t addr)
 	struct iommu_msi_cookie *cookie = domain->msi_cookie;
 	struct iommu_msi_doorbell *doorbell;
 
+	guard(rcu)();
 	doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
 	return doorbell ? refcount_read(&doorbell->refs) : 0;
 }

@@ -8,7 +8,7 @@
 
 # machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with the
 # further arguments for boot.sh in the array of that name
-BOOT=()
+EXTRA=()
 machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 variables=$5
 	local add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0 tests
@@ -22,7 +22,7 @@ machine() {
 	scripts/build.sh "$profile"
 	build_tests "$profile" "$add" "$CHECK_DIR"
 	build_test_modules "$profile" "$add" "$CHECK_DIR"
-	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" "${BOOT[@]}" \
+	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" "${EXTRA[@]}" \
 		--run "$variables sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"
 	return "$status"
@@ -38,11 +38,11 @@ k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 
 # Every allocation fails once, of whatever sets up an interrupt
 faults_its() {
-	local BOOT=("${DISK_OF_FEW[@]}")
+	local EXTRA=("${DISK_OF_FEW[@]}")
 	machine debug its smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
 faults_v2m() {
-	local BOOT=("${DISK_OF_FEW[@]}")
+	local EXTRA=("${DISK_OF_FEW[@]}")
 	machine debug v2m smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
 
