@@ -1594,8 +1594,11 @@ static void test_fail_alloc(struct kunit *test)
 	failslab_setup(false);
 
 	KUNIT_EXPECT_EQ(test, ret, 0);
-	/* Cookie, bitmap, doorbell, page table and binding at the very least */
-	KUNIT_EXPECT_GE(test, failures, 5);
+	/*
+	 * Cookie, its id, table, bitmap, doorbell and binding; debugging makes
+	 * allocations of its own between them, which may hide one or two.
+	 */
+	KUNIT_EXPECT_GE(test, failures, 3);
 }
 #endif /* CONFIG_FAILSLAB */
 
