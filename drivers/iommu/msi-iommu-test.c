@@ -495,6 +495,101 @@ static void test_straddle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 }
 
+static bool is_dormant(struct iommu_domain *domain, phys_addr_t addr)
+{
+	struct iommu_msi_doorbell *dormant = domain->msi_cookie->dormant;
+
+	return dormant && addr >= dormant->pa &&
+	       addr - dormant->pa < dormant->size;
+}
+
+/* A doorbell that is unmapped, and asked for again */
+static void test_wake(struct kunit *test)
+{
+	const unsigned long granule = *(const unsigned long *)test->param_value;
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(DOORBELL),
+		.address_lo = lower_32_bits(DOORBELL),
+	};
+	struct iommu_msi_doorbell *dormant;
+	struct iommu_domain *d;
+	dma_addr_t iova, again;
+	struct fixture *f;
+
+	mock.pgsizes = granule;
+	f = fixture_window(test);
+	d = f->domain;
+
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_FALSE(test, is_dormant(d, DOORBELL));
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+
+	/* Nothing is mapped, nobody is told of it, and it is the only one */
+	dormant = d->msi_cookie->dormant;
+	KUNIT_ASSERT_TRUE(test, is_dormant(d, DOORBELL));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(d, DOORBELL), 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&d->msi_cookie->doorbells));
+	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENOENT);
+
+	/* The same again, of which another register was asked for */
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + 8, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova + 8);
+	KUNIT_EXPECT_FALSE(test, is_dormant(d, DOORBELL));
+	KUNIT_EXPECT_EQ(test, refs_of(d, DOORBELL), 1);
+	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 1);
+	expect_mapped(test, d, iova, DOORBELL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), 0);
+	iommu_msi_put_doorbell_iova(d, DOORBELL + 8);
+	KUNIT_EXPECT_PTR_EQ(test, d->msi_cookie->dormant, dormant);
+
+	/* Its IOVA has been given away meanwhile: it gets another */
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + granule, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, iova + granule);
+	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 2);
+	expect_mapped(test, d, again, DOORBELL);
+
+	/* The one that came last takes the place of the one before */
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL));
+	iommu_msi_put_doorbell_iova(d, DOORBELL + granule);
+	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL + granule));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+
+	/* With another protection it is not the same */
+	KUNIT_ASSERT_EQ(test, iommu_msi_get_doorbell_iova(d, DOORBELL + granule,
+							  4, IOMMU_WRITE,
+							  &again), 0);
+	KUNIT_EXPECT_EQ(test, get(d, DOORBELL + granule, 4, &again), -EBUSY);
+	iommu_msi_put_doorbell_iova(d, DOORBELL + granule);
+
+	/* It is in nobody's way: of one that begins in its page, of a window */
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 2 * granule, &again), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 3);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+	KUNIT_EXPECT_NULL(test, d->msi_cookie->dormant);
+
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(d, SZ_1G, SZ_1G + SZ_1M - 1), 0);
+	KUNIT_EXPECT_NULL(test, d->msi_cookie->dormant);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
+	KUNIT_EXPECT_EQ(test, again, SZ_1G + (DOORBELL & (granule - 1)));
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+
+	/* It stays what it is where it cannot be mapped */
+	mock.fail_map = 1;
+	KUNIT_EXPECT_NE(test, get(d, DOORBELL, 4, &again), 0);
+	mock.fail_map = 0;
+	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL));
+	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 0);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
+	iommu_msi_put_doorbell_iova(d, DOORBELL);
+}
+
 static void test_bad_doorbell(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
@@ -1605,6 +1700,7 @@ static void test_fail_alloc(struct kunit *test)
 static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE_PARAM(test_share, granule_gen_params),
 	KUNIT_CASE_PARAM(test_straddle, granule_gen_params),
+	KUNIT_CASE_PARAM(test_wake, granule_gen_params),
 	KUNIT_CASE(test_bad_doorbell),
 	KUNIT_CASE(test_full),
 	KUNIT_CASE(test_map_grows),

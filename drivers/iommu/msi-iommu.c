@@ -248,10 +248,26 @@ static unsigned long iommu_msi_count_pages(const struct iommu_domain *domain,
 	return min_t(u64, pages, IOMMU_MSI_MAX_PAGES);
 }
 
+/* Only those who look doorbells up can still know it */
+static void iommu_msi_forget_dormant(struct iommu_msi_cookie *cookie)
+{
+	struct iommu_msi_doorbell *doorbell = cookie->dormant;
+
+	lockdep_assert_held(&cookie->lock);
+
+	if (!doorbell)
+		return;
+	cookie->dormant = NULL;
+	hlist_del_rcu(&doorbell->pages[0].node);
+	kvfree_rcu(doorbell, rcu);
+}
+
 /* The bounds have been checked, and nothing is mapped: used_map is empty */
 static void iommu_msi_size_aperture(struct iommu_msi_cookie *cookie,
 				    dma_addr_t start, dma_addr_t end)
 {
+	iommu_msi_forget_dormant(cookie);
+	cookie->settled = false;
 	cookie->total_pages = iommu_msi_count_pages(cookie->domain, start, end);
 	cookie->map_pages = min(cookie->total_pages, IOMMU_MSI_MAP_PAGES);
 	WRITE_ONCE(cookie->pgshift, __ffs(cookie->domain->pgsize_bitmap));
@@ -321,7 +337,7 @@ static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 
 	if (!cookie->total_pages)
 		return -ENXIO;
-	if (cookie->used_pages)
+	if (cookie->settled)
 		return 0;
 	if (!iommu_msi_aperture_acceptable(domain, cookie->aperture_start,
 					   cookie->aperture_end))
@@ -674,7 +690,6 @@ static void iommu_msi_publish_doorbell(struct iommu_msi_doorbell *doorbell,
 		page->doorbell = doorbell;
 		hlist_add_head_rcu(&page->node, iommu_msi_head(table, pfn));
 	}
-	list_add_tail(&doorbell->node, &doorbell->cookie->doorbells);
 }
 
 static void iommu_msi_hide_doorbell(struct iommu_msi_doorbell *doorbell)
@@ -683,7 +698,6 @@ static void iommu_msi_hide_doorbell(struct iommu_msi_doorbell *doorbell)
 
 	for (i = 0; i < doorbell->nr_pages; i++)
 		hlist_del_rcu(&doorbell->pages[i].node);
-	list_del(&doorbell->node);
 }
 
 /* What it holds is for the caller to set */
@@ -696,6 +710,68 @@ static struct iommu_msi_doorbell *iommu_msi_doorbell_alloc(unsigned long pages)
 		return kmalloc(struct_size(doorbell, pages, 1),
 			       GFP_KERNEL_ACCOUNT);
 	return kvmalloc(struct_size(doorbell, pages, pages), GFP_KERNEL_ACCOUNT);
+}
+
+/*
+ * Puts a doorbell that has its IOVA, and was asked for as @addr, into the page
+ * table. It gets its first reference.
+ */
+static int iommu_msi_enter_doorbell(struct iommu_msi_doorbell *doorbell,
+				    phys_addr_t addr)
+{
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+	int ret;
+
+	lockdep_assert_held(&cookie->lock);
+
+	ret = iommu_msi_check_exposure(addr, doorbell->pa, doorbell->size);
+	if (ret)
+		return ret;
+	ret = iommu_map(cookie->domain, doorbell->iova, doorbell->pa,
+			doorbell->size, doorbell->prot, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret;
+
+	cookie->settled = true;
+	list_add_tail(&doorbell->node, &cookie->doorbells);
+	refcount_inc(&cookie->users);
+	trace_iommu_msi_map(cookie->id, doorbell->pa, doorbell->iova,
+			    doorbell->size, 1);
+
+	/* Who takes a reference without the lock finds the page mapped */
+	smp_wmb();
+	refcount_set(&doorbell->refs, 1);
+	return 0;
+}
+
+/*
+ * Maps the dormant doorbell again if it has what is asked for, as below;
+ * returns NULL, and forgets it, if not.
+ */
+static struct iommu_msi_doorbell *
+iommu_msi_wake_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
+			int prot, const dma_addr_t *at)
+{
+	struct iommu_msi_doorbell *doorbell = cookie->dormant;
+	dma_addr_t offset = doorbell->iova - cookie->aperture_start;
+	unsigned long first = offset >> cookie->pgshift;
+	unsigned long *used_map = iommu_msi_table(cookie)->used_map;
+	int ret;
+
+	if (doorbell->prot != prot || test_bit(first, used_map) ||
+	    (at && *at != doorbell->iova + (addr - doorbell->pa))) {
+		iommu_msi_forget_dormant(cookie);
+		return NULL;
+	}
+
+	ret = iommu_msi_enter_doorbell(doorbell, addr);
+	if (ret)
+		return ERR_PTR(ret);
+
+	__set_bit(first, used_map);
+	cookie->used_pages++;
+	cookie->dormant = NULL;
+	return doorbell;
 }
 
 /*
@@ -715,25 +791,23 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 
 	if (pages > cookie->total_pages)
 		return ERR_PTR(at ? -EINVAL : -ENOSPC);
-	/* What is found is mapped as a part of something smaller */
-	if (pages > 1 && iommu_msi_has_pages(cookie, first, pages))
-		return ERR_PTR(-EBUSY);
+	if (pages > 1) {
+		iommu_msi_forget_dormant(cookie);
+		/* What is found is mapped as a part of something smaller */
+		if (iommu_msi_has_pages(cookie, first, pages))
+			return ERR_PTR(-EBUSY);
+	}
 
 	doorbell = iommu_msi_doorbell_alloc(pages);
 	if (!doorbell)
 		return ERR_PTR(-ENOMEM);
 
-	refcount_set(&doorbell->refs, 1);
 	atomic_set(&doorbell->api_refs, 0);
 	doorbell->nr_pages = pages;
 	doorbell->cookie = cookie;
 	doorbell->pa = (phys_addr_t)first << cookie->pgshift;
 	doorbell->size = pages << cookie->pgshift;
 	doorbell->prot = prot;
-
-	ret = iommu_msi_check_exposure(addr, doorbell->pa, doorbell->size);
-	if (ret)
-		goto err_free;
 
 	if (at) {
 		doorbell->iova = *at - (addr - doorbell->pa);
@@ -744,15 +818,11 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	if (ret)
 		goto err_free;
 
-	ret = iommu_map(cookie->domain, doorbell->iova, doorbell->pa,
-			doorbell->size, prot, GFP_KERNEL_ACCOUNT);
+	ret = iommu_msi_enter_doorbell(doorbell, addr);
 	if (ret)
 		goto err_free_iova;
 
-	refcount_inc(&cookie->users);
 	iommu_msi_publish_doorbell(doorbell, first);
-	trace_iommu_msi_map(cookie->id, doorbell->pa, doorbell->iova,
-			    doorbell->size, 1);
 	return doorbell;
 
 err_free_iova:
@@ -837,9 +907,13 @@ iommu_msi_get_doorbell_locked(struct iommu_domain *domain, phys_addr_t addr,
 
 	guard(mutex)(&cookie->lock);
 
-	/* Under the lock what can be found has references */
+	/* Under the lock what can be found has references, or is dormant */
 	doorbell = __iommu_msi_find_doorbell(cookie, addr, size);
-	if (doorbell) {
+	if (doorbell && doorbell == cookie->dormant) {
+		doorbell = iommu_msi_wake_doorbell(cookie, addr, prot, at);
+		if (doorbell)
+			return doorbell;
+	} else if (doorbell) {
 		if (doorbell->prot != prot)
 			return ERR_PTR(-EBUSY);
 		iommu_msi_ref_doorbell(doorbell);
@@ -864,23 +938,35 @@ struct iommu_msi_doorbell *iommu_msi_get_doorbell(struct iommu_domain *domain,
 							 prot, NULL);
 }
 
-static void iommu_msi_free_doorbell(struct iommu_msi_doorbell *doorbell)
+/* Takes the doorbell out of the page table; it can still be found */
+static void iommu_msi_leave_doorbell(struct iommu_msi_doorbell *doorbell)
 {
 	struct iommu_msi_cookie *cookie = doorbell->cookie;
 
-	kvfree_rcu(doorbell, rcu);
-	iommu_msi_cookie_put(cookie);
-}
-
-/* Takes the doorbell out of both tables; it stays allocated */
-static void iommu_msi_unmap_doorbell(struct iommu_msi_doorbell *doorbell)
-{
-	struct iommu_msi_cookie *cookie = doorbell->cookie;
-
-	iommu_msi_hide_doorbell(doorbell);
+	list_del(&doorbell->node);
 	iommu_msi_unmap(cookie, doorbell->iova, doorbell->size);
 	trace_iommu_msi_unmap(cookie->id, doorbell->pa, doorbell->iova,
 			      doorbell->size, refcount_read(&doorbell->refs));
+}
+
+/* The last reference is gone */
+static void iommu_msi_end_doorbell(struct iommu_msi_doorbell *doorbell)
+{
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+
+	lockdep_assert_held(&cookie->lock);
+
+	/* Without a domain it has left already and cannot be found */
+	if (cookie->domain) {
+		iommu_msi_leave_doorbell(doorbell);
+		if (doorbell->nr_pages == 1) {
+			iommu_msi_forget_dormant(cookie);
+			cookie->dormant = doorbell;
+			return;
+		}
+		iommu_msi_hide_doorbell(doorbell);
+	}
+	kvfree_rcu(doorbell, rcu);
 }
 
 /*
@@ -897,11 +983,10 @@ void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell)
 
 	if (!refcount_dec_and_mutex_lock(&doorbell->refs, &cookie->lock))
 		return;
-	if (cookie->domain)
-		iommu_msi_unmap_doorbell(doorbell);
+	iommu_msi_end_doorbell(doorbell);
 	mutex_unlock(&cookie->lock);
 
-	iommu_msi_free_doorbell(doorbell);
+	iommu_msi_cookie_put(cookie);
 }
 
 /**
@@ -930,10 +1015,14 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 	list_for_each_entry_safe(doorbell, next, &cookie->doorbells, node) {
 		int api_refs = atomic_read(&doorbell->api_refs);
 
-		iommu_msi_unmap_doorbell(doorbell);
-		if (api_refs && refcount_sub_and_test(api_refs, &doorbell->refs))
-			iommu_msi_free_doorbell(doorbell);
+		iommu_msi_leave_doorbell(doorbell);
+		iommu_msi_hide_doorbell(doorbell);
+		if (api_refs && refcount_sub_and_test(api_refs, &doorbell->refs)) {
+			kvfree_rcu(doorbell, rcu);
+			iommu_msi_cookie_put(cookie);
+		}
 	}
+	iommu_msi_forget_dormant(cookie);
 	cookie->domain = NULL;
 	mutex_unlock(&cookie->lock);
 
@@ -1079,7 +1168,7 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
 
 	guard(rcu)();
 	doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
-	if (!doorbell)
+	if (!doorbell || !refcount_read(&doorbell->refs))
 		return -ENOENT;
 
 	addr += doorbell->iova - doorbell->pa;

@@ -49,7 +49,11 @@ struct iommu_msi_table {
  * @aperture_end: last byte; written under @lock and @seq
  * @table: the doorbells' pages and the IOVA that is in use, NULL before an
  *	   aperture is set. Replaced under @lock, read under RCU.
- * @doorbells: &struct iommu_msi_doorbell. Protected by @lock.
+ * @doorbells: &struct iommu_msi_doorbell that are mapped. Protected by @lock.
+ * @dormant: the doorbell of one page that was unmapped last, or NULL. It can be
+ *	     found in @table and has no reference. Protected by @lock.
+ * @settled: a doorbell has been mapped in the aperture since it was set, so it
+ *	     is fit for the domain. Protected by @lock.
  * @map_pages: how many pages the table's map of IOVA covers; it grows by need.
  *	       Protected by @lock.
  * @total_pages: how many pages the aperture has. Protected by @lock.
@@ -68,6 +72,8 @@ struct iommu_msi_cookie {
 
 	struct iommu_msi_table __rcu *table;
 	struct list_head doorbells;
+	struct iommu_msi_doorbell *dormant;
+	bool settled;
 
 	unsigned long map_pages;
 	unsigned long total_pages;
@@ -89,20 +95,25 @@ struct iommu_msi_page {
 /**
  * struct iommu_msi_doorbell - the IOMMU pages that cover a doorbell
  * @refs: references, those of descriptors and those of @api_refs together.
- *	  Reaches zero only under the cookie's lock.
+ *	  Reaches zero, and leaves it, only under the cookie's lock.
  * @api_refs: the references taken by iommu_msi_get_doorbell_iova(), which end
  *	      with the domain at the latest
- * @cookie: whose aperture it is in; holds a reference
+ * @cookie: whose aperture it is in; holds a reference unless it is dormant
  * @pa: physical address of the first page
  * @iova: what @pa is mapped at
  * @size: bytes mapped, a multiple of the domain's smallest page
  * @prot: IOMMU_* protection that it is mapped with
  * @rcu: readers of &iommu_msi_table.heads may hold on to it
- * @node: in &iommu_msi_cookie.doorbells, while the domain exists
+ * @node: in &iommu_msi_cookie.doorbells, while it is mapped
  * @nr_pages: how many pages it has; nearly always one
  * @pages: them
  *
  * Everything but the counts is constant once the doorbell can be found.
+ *
+ * A device that stops using interrupts mostly comes back for them. When the last
+ * reference on a doorbell of one page is dropped it is unmapped, and its IOVA
+ * may be given to another; but it stays in the table as the cookie's @dormant,
+ * and if what is asked for next is the same, it is mapped where it was.
  */
 struct iommu_msi_doorbell {
 	refcount_t refs;
