@@ -565,6 +565,25 @@ TEST_F(options, context)
 	EXPECT_EQ(OLD, w.start);
 }
 
+/* In the place of a container an iommufd has an IOAS made for it, once. One too
+ * many is freed with its window: kmemleak tells.
+ */
+TEST_F(options, container)
+{
+	char path[64];
+	int group;
+
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, NEW));
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
+	ASSERT_EQ(0, device_group(edu_address(), path, sizeof(path)));
+	group = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, ioctl(group, VFIO_GROUP_SET_CONTAINER, &self->space.fd));
+	ASSERT_EQ(0, ioctl(group, VFIO_GROUP_UNSET_CONTAINER));
+	EXPECT_EQ(0, ioctl(group, VFIO_GROUP_SET_CONTAINER, &self->space.fd));
+	close(group);
+}
+
 TEST_F(options, refuse)
 {
 	struct space gone = self->space;

@@ -104,18 +104,45 @@ void space_close(struct space *space)
 	close(space->fd);
 }
 
-static int open_type1(struct device *dev, const char *bdf)
+int device_group(const char *bdf, char *path, size_t size)
 {
-	char path[128], link[256];
+	char dir[128], link[256];
 	ssize_t n;
-	int ret;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	n = readlink(path, link, sizeof(link) - 1);
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	n = readlink(dir, link, sizeof(link) - 1);
 	if (n < 0)
 		return -errno;
 	link[n] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio%.64s", strrchr(link, '/'));
+	snprintf(path, size, "/dev/vfio%.64s", strrchr(link, '/'));
+	return 0;
+}
+
+int device_cdev(const char *bdf, char *path, size_t size)
+{
+	struct dirent *entry;
+	char name[128];
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(name);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)) && entry->d_name[0] == '.')
+		;
+	if (entry)
+		snprintf(path, size, "/dev/vfio/devices/%.32s", entry->d_name);
+	closedir(dir);
+	return entry ? 0 : -ENODEV;
+}
+
+static int open_type1(struct device *dev, const char *bdf)
+{
+	char path[128];
+	int ret = device_group(bdf, path, sizeof(path));
+
+	if (ret)
+		return ret;
 	dev->group = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->group < 0)
 		return -errno;
@@ -146,22 +173,10 @@ static int open_iommufd(struct device *dev, const char *bdf)
 		.argsz = sizeof(bind), .iommufd = dev->space->fd,
 	};
 	char path[128];
-	struct dirent *entry = NULL;
-	DIR *dir;
-	int ret;
+	int ret = device_cdev(bdf, path, sizeof(path));
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)) && entry->d_name[0] == '.')
-		;
-	if (entry)
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%.32s",
-			 entry->d_name);
-	closedir(dir);
-	if (!entry)
-		return -ENODEV;
+	if (ret)
+		return ret;
 	dev->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->fd < 0)
 		return -errno;

@@ -45,6 +45,9 @@ int space_map(struct space *space, void *at, uint64_t iova, uint64_t size);
 void space_close(struct space *space);
 
 int device_to_vfio(const char *bdf);
+/* Where its group, and the device itself, are in /dev */
+int device_group(const char *bdf, char *path, size_t size);
+int device_cdev(const char *bdf, char *path, size_t size);
 int device_open(struct device *dev, struct space *space, const char *bdf);
 int device_replace(struct device *dev, uint32_t ioas);
 int device_enable(struct device *dev);

@@ -83,19 +83,23 @@ int window_unset(struct space *space, uint64_t start, uint64_t size)
 }
 
 /* The whole answer of VFIO_IOMMU_GET_INFO, to be freed */
-static struct vfio_iommu_type1_info *type1_info(struct space *space)
+static int type1_info(struct space *space, struct vfio_iommu_type1_info **answer)
 {
 	size_t size = 4096;
 	struct vfio_iommu_type1_info *info = calloc(1, size);
+	int ret;
 
 	if (!info)
-		return NULL;
+		return -ENOMEM;
 	info->argsz = size;
-	if (call(space->fd, VFIO_IOMMU_GET_INFO, info) || info->argsz > size) {
+	ret = call(space->fd, VFIO_IOMMU_GET_INFO, info);
+	if (!ret && info->argsz > size)
+		ret = -E2BIG;
+	if (ret)
 		free(info);
-		return NULL;
-	}
-	return info;
+	else
+		*answer = info;
+	return ret;
 }
 
 static void *type1_cap(struct vfio_iommu_type1_info *info, uint16_t id)
@@ -115,10 +119,11 @@ static void *type1_cap(struct vfio_iommu_type1_info *info, uint16_t id)
 static int query_type1(struct space *space, struct window *window)
 {
 	struct vfio_iommu_type1_info_cap_msi_aperture *cap;
-	struct vfio_iommu_type1_info *info = type1_info(space);
+	struct vfio_iommu_type1_info *info;
+	int ret = type1_info(space, &info);
 
-	if (!info)
-		return -EIO;
+	if (ret)
+		return ret;
 	cap = type1_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_MSI_APERTURE);
 	if (cap)
 		*window = (struct window) {
@@ -157,11 +162,12 @@ int window_query(struct space *space, struct window *window)
 static int ranges_type1(struct space *space, struct ranges *ranges)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
-	struct vfio_iommu_type1_info *info = type1_info(space);
+	struct vfio_iommu_type1_info *info;
+	int ret = type1_info(space, &info);
 	unsigned int i;
 
-	if (!info)
-		return -EIO;
+	if (ret)
+		return ret;
 	cap = type1_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
 	for (i = 0; cap && i < cap->nr_iovas && i < MAX_RANGES; i++) {
 		ranges->at[i].start = cap->iova_ranges[i].start;
