@@ -38,7 +38,8 @@ struct iommu_msi_table {
 /**
  * struct iommu_msi_cookie - the MSI aperture of a domain and what is in it
  * @lock: serialises every change
- * @users: the domain and each &struct iommu_msi_doorbell; the last one frees
+ * @users: the domain and each &struct iommu_msi_doorbell that has references;
+ *	   the last one frees
  * @pgshift: log2 of the domain's smallest page. Written under @lock, while
  *	     nothing is mapped.
  * @domain: owner, NULL once it is gone. Protected by @lock.

@@ -48,8 +48,10 @@ int iommufd_hwpt_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 				       granule);
 		return -EINVAL;
 	}
-	if (window->start < geo->aperture_start ||
-	    window->end > geo->aperture_end) {
+	/* Some drivers tell the geometry no sooner than a device attaches */
+	if (geo->aperture_start < geo->aperture_end &&
+	    (window->start < geo->aperture_start ||
+	     window->end > geo->aperture_end)) {
 		iommufd_window_refused(window, "is not within the IOMMU's %pad-%pad",
 				       &geo->aperture_start,
 				       &geo->aperture_end);
@@ -115,6 +117,7 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 	unsigned int hwpts = list_count_nodes(&ioas->hwpt_list), count;
 	struct iommu_msi_aperture *apertures __free(kfree) = NULL;
 	struct iommu_msi_survey survey;
+	unsigned int joins;
 	int rc;
 
 	lockdep_assert_held(&ioas->mutex);
@@ -123,14 +126,25 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 	if (!apertures)
 		return -ENOMEM;
 
+again:
+	down_read(&ioas->iopt.iova_rwsem);
+	joins = ioas->iopt.msi_joins;
+	up_read(&ioas->iopt.iova_rwsem);
+
 	iommu_msi_survey_init(&survey, iommufd_ioas_granule(ioas));
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
 	if (rc)
 		goto out_survey;
 
 	down_write(&ioas->iopt.iova_rwsem);
+	if (joins != ioas->iopt.msi_joins) {
+		/* A device that was not asked: the old window suits it */
+		up_write(&ioas->iopt.iova_rwsem);
+		iommu_msi_survey_end(&survey);
+		goto again;
+	}
 	rc = iommufd_ioas_apertures(ioas, &survey, window, apertures, &count);
-	if (!rc && survey.devices && !count) {
+	if (!rc && iommufd_window_set(window) && survey.devices && !count) {
 		iommufd_window_refused(window,
 				       "is of no use: no IOMMU of the devices translates MSIs");
 		rc = -ENODEV;
