@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix stress series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix stress fuzz series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -40,6 +40,9 @@ matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd
 
 stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n]
 	@scripts/stress.sh $(SECONDS) $(SEED)
+
+fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
+	@scripts/fuzz.sh $(or $(CALLS),1000000) $(SEED) $(KEPT)
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

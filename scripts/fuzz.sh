@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: fuzz.sh [CALLS [SEED [KEPT]]]
+#
+# Fuzzes the series' calls of user space, 1000000 of them or as many as are
+# given, on a machine whose kernel has KCOV, KASAN, lockdep, kmemleak and
+# panic_on_warn: see tools/testing/fuzz/fuzz.c. Prints what each kind of call
+# did; status 0 only when each succeeded at times, and nothing was left behind
+# or said. KEPT is the log of an earlier run: with its seed, the processes make
+# the same programs again.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+PROFILE=debug
+OUT=$BUILD/fuzz
+LOG=$LOGDIR/fuzz.log
+FUZZ=$ROOT/tools/testing/fuzz
+SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
+SLOWEST=100	# calls a second, for the time limit
+
+# The machine's own edu and NVMe are at 2 and 3; the commas are QEMU's
+# shellcheck disable=SC2054
+DEVICES=(--device edu,addr=4
+	--device nvme,addr=5,serial=few,max_ioqpairs=7,msix_qsize=8
+	--device 'e1000e,addr=6,romfile='
+	--device edu,addr=7)
+# A process each, and more than CPUs: many calls wait, for RCU or a device
+ADDRESSES=(0000:00:02.0 0000:00:03.0 0000:00:04.0 0000:00:05.0 0000:00:06.0 0000:00:07.0)
+
+SECONDS=0
+calls=${1:-1000000} seed=${2:-$(($(date +%s) % 1000000))} kept=${3:-} keep=-
+case $calls$seed in
+*[!0-9]* | '') die "fuzz.sh: '$*' are not calls and a seed" "usage: fuzz.sh [CALLS [SEED [KEPT]]], the first two are numbers" ;;
+esac
+[ "$calls" -gt 0 ] || die "fuzz.sh: $calls calls" "1 at least"
+if [ -n "$kept" ] && ! grep -a -q '^fuzz: keep ' "$kept"; then
+	die "fuzz.sh: '$kept' is no log of an earlier run" "give the log that it named when it failed"
+fi
+
+build() {
+	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static \
+		-isystem "$KBUILD/$PROFILE/usr-headers/include" -I"$SELFTESTS" \
+		-o "$OUT/root/fuzz/fuzz" "$FUZZ"/*.c "$SELFTESTS"/*_util.c
+}
+
+# What fuzz said since the last call; counts the lines in shown.
+show_progress() {
+	local line
+	while IFS= read -r line; do
+		shown=$((shown + 1))
+		msg "$line"
+	done < <(sed -n 's/\r*$//; s/^fuzz: *\([0-9]* s, .*\)/\1/p' "$LOG" | tail -n "+$((shown + 1))")
+}
+
+boot() {
+	local shown=0
+	: >"$LOG"
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append 'kunit.enable=0 loglevel=5' \
+		"${DEVICES[@]}" --add "$OUT/root" \
+		--run "/fuzz/fuzz $calls $seed $keep ${ADDRESSES[*]}" \
+		--log "$LOG" --timeout $((calls / SLOWEST + 300)) 2>"$OUT/error" &
+	boot=$!
+	trap 'kill "$boot" 2>/dev/null || true' EXIT
+	while kill -0 "$boot" 2>/dev/null; do
+		show_progress
+		sleep 1
+	done
+	status=0
+	wait "$boot" || status=$?
+	trap - EXIT
+}
+
+rm -rf "$OUT"
+mkdir -p "$LOGDIR" "$OUT/root/fuzz"
+if [ -n "$kept" ]; then
+	grep -a '^fuzz: keep ' "$kept" >"$OUT/root/fuzz/kept"
+	keep=/fuzz/kept
+fi
+steps 5
+step "packages"
+"$ROOT/scripts/deps.sh" build demo
+step "kernel"
+"$ROOT/scripts/build.sh" "$PROFILE"
+step "root and program"
+"$ROOT/scripts/root.sh"
+logged "$LOGDIR/fuzz-build.log" "building fuzz" build
+step "$calls calls, seed $seed"
+boot
+step "report"
+echo
+sed -n 's/\r*$//; s/^fuzz: //p' "$LOG" | grep -v -E '^ *[0-9]+ s, |^keep ' || true
+echo
+if [ "$status" -ne 0 ]; then
+	cat "$OUT/error" >&2
+	cp "$LOG" "$LOG.failed"
+	die "it failed" "make fuzz CALLS=$calls SEED=$seed KEPT=$LOG.failed makes the same programs again" "$LOG"
+fi
+msg "passed, after $SECONDS s"

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes the calls that the series offers to user space, or that reach its code,
+ * in short programs with arguments that tend to be interesting, by a process for
+ * each device. A program that goes where none had been, by what KCOV tells, is
+ * kept, and others are made from it. What must be true after a call is checked
+ * as it is made. In the end every kind of call must have succeeded, nothing may
+ * be left behind, and the first device must work.
+ *
+ * usage: fuzz CALLS SEED KEPT ADDRESS...
+ *
+ * KEPT is a log with the programs that an earlier run kept, or - for none. The
+ * first ADDRESS is that of an edu device.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "edu_util.h"
+#include "fuzz.h"
+#include "window_util.h"
+
+#define MAX_WORKERS	16
+#define STALLED		120		/* seconds without a call */
+#define ENOUGH		100000		/* calls, for each kind to succeed */
+#define INTERRUPTS	10
+
+struct worker *self;
+
+static struct worker *workers;
+static int worker_count;
+static uint32_t seed;
+static uint64_t wanted;
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static uint64_t calls_made(void)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < worker_count; i++)
+		sum += workers[i].calls;
+	return sum;
+}
+
+/* --- a process ----------------------------------------------------------- */
+
+void fail(const char *format, ...)
+{
+	va_list args;
+
+	printf("fuzz: %s, program %" PRIu64 ": ", self->address, self->programs);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	program_print();
+	exit(1);
+}
+
+static void work(const char *kept)
+{
+	int number = self - workers;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	calls_init(self->address);
+	cover_init();
+	corpus_init(seed, number, kept);
+	while (calls_made() < wanted) {
+		corpus_result(program_run(corpus_next()));
+		self->programs++;
+	}
+	exit(0);
+}
+
+static void start(int index, const char *address, const char *kept)
+{
+	pid_t pid;
+
+	self = &workers[index];
+	snprintf(self->address, sizeof(self->address), "%s", address);
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid)
+		work(kept);
+	self->pid = pid;
+}
+
+/* vfio-pci has the device, and does not reset it: that takes a tenth of a second */
+static void take(const char *address)
+{
+	char path[128];
+	FILE *file;
+	int ret = device_to_vfio(address);
+
+	if (ret)
+		errx(2, "%s cannot be given to vfio-pci: %s", address, strerror(-ret));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset_method", address);
+	file = fopen(path, "we");
+	if (!file)	/* it has no way to be reset */
+		return;
+	fprintf(file, "\n");
+	if (fclose(file))
+		err(2, "%s", path);
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+static int edges_found(void)
+{
+	int i, j, sum = 0;
+
+	for (j = 0; j < EDGES / 8; j++) {
+		unsigned int any = 0;
+
+		for (i = 0; i < worker_count; i++)
+			any |= workers[i].edges[j];
+		sum += __builtin_popcount(any);
+	}
+	return sum;
+}
+
+static uint32_t corpus_size(void)
+{
+	uint32_t sum = 0;
+	int i;
+
+	for (i = 0; i < worker_count; i++)
+		sum += workers[i].corpus;
+	return sum;
+}
+
+/* @seconds since the last time */
+static void progress(time_t begin, time_t seconds)
+{
+	static uint64_t before;
+	uint64_t calls = calls_made();
+
+	printf("fuzz: %4ld s, %" PRIu64 " calls, %" PRIu64 " a second, corpus %u, edges %d\n",
+	       now() - begin, calls, (calls - before) / (seconds ?: 1),
+	       corpus_size(), edges_found());
+	before = calls;
+}
+
+/* The first that fails ends it all; one that does nothing any more, too */
+static bool watch(time_t begin)
+{
+	uint64_t seen[MAX_WORKERS] = {};
+	time_t since[MAX_WORKERS], said = begin;
+	int left = worker_count, status, i;
+
+	for (i = 0; i < worker_count; i++)
+		since[i] = begin;
+	while (left) {
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		for (i = 0; i < worker_count; i++) {
+			if (pid > 0 && workers[i].pid == pid) {
+				workers[i].pid = 0;
+				left--;
+				if (status)
+					return false;
+			}
+			if (seen[i] != workers[i].calls || !workers[i].pid) {
+				seen[i] = workers[i].calls;
+				since[i] = now();
+			} else if (now() - since[i] > STALLED) {
+				printf("fuzz: %s has made no call for %d s\n",
+				       workers[i].address, STALLED);
+				return false;
+			}
+		}
+		if (now() - said >= 10) {
+			progress(begin, now() - said);
+			said = now();
+		}
+		usleep(100000);
+	}
+	return true;
+}
+
+static void stop_all(void)
+{
+	int i;
+
+	for (i = 0; i < worker_count; i++)
+		if (workers[i].pid > 0)
+			kill(workers[i].pid, SIGKILL);
+	while (wait(NULL) > 0)
+		;
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void table_errnos(int kind)
+{
+	int i, j;
+
+	for (j = 1; j < MAX_ERRNO; j++) {
+		uint64_t sum = 0;
+
+		for (i = 0; i < worker_count; i++)
+			sum += workers[i].kinds[kind].errnos[j];
+		if (sum)
+			printf(" %s %" PRIu64, strerrorname_np(j), sum);
+	}
+	printf("\n");
+}
+
+/* Whether every kind did what it can */
+static bool table(void)
+{
+	bool good = true;
+	int kind, i;
+
+	printf("fuzz: %-30s %9s %9s  errors\n", "call", "made", "succeeded");
+	for (kind = 0; kind < kind_count; kind++) {
+		uint64_t called = 0, succeeded = 0;
+
+		for (i = 0; i < worker_count; i++) {
+			called += workers[i].kinds[kind].called;
+			succeeded += workers[i].kinds[kind].succeeded;
+		}
+		printf("fuzz: %-30s %9" PRIu64 " %9" PRIu64 " ", kinds[kind].name,
+		       called, succeeded);
+		table_errnos(kind);
+		if (kinds[kind].never ? succeeded :
+		    !succeeded && calls_made() >= ENOUGH) {
+			printf("fuzz: %s %s\n", kinds[kind].name, succeeded ?
+			       "succeeded, which it never can" : "never succeeded");
+			good = false;
+		}
+	}
+	return good;
+}
+
+/* Nothing is left, of domains neither */
+static bool nothing_left(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/iommu/msi/domains", "re");
+	char line[256];
+	int left = 0;
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
+		if (line[0] == '#')
+			continue;
+		printf("fuzz: left: %s", line);
+		left++;
+	}
+	fclose(file);
+	return !left;
+}
+
+static bool works(enum backend backend)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), ret, arrived = 0;
+	const char *name = backend == TYPE1 ? "type1" : "iommufd";
+	struct window window = {};
+	struct space space;
+	struct device dev;
+
+	ret = space_open(&space, backend) ?: edu_open(&dev, &space) ?:
+	      window_query(&space, &window) ?:
+	      irqs_set(&dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd);
+	if (!ret) {
+		arrived = edu_fire(&dev, fd, INTERRUPTS);
+		device_close(&dev);
+	}
+	space_close(&space);
+	close(fd);
+	printf("fuzz: afterwards, %s: %s, window %#" PRIx64 "-%#" PRIx64
+	       ", %d of %d interrupts\n", name, ret ? strerror(-ret) : "attached",
+	       window.start, window.last, arrived, INTERRUPTS);
+	return !ret && arrived == INTERRUPTS && window.start == 0x8000000 &&
+	       window.last == 0x80fffff && !(window.flags & WINDOW_USER);
+}
+
+static bool clean(void)
+{
+	bool good = true;
+
+	setenv("EDU", workers[0].address, 1);
+	good &= nothing_left();
+	good &= works(TYPE1);
+	good &= works(IOMMUFD);
+	good &= nothing_left();
+	return good;
+}
+
+static int verdict(bool good, time_t begin)
+{
+	int i;
+
+	good &= table();
+	for (i = 0; i < worker_count; i++)
+		printf("fuzz: %s: %" PRIu64 " calls, %" PRIu64 " programs, corpus %u\n",
+		       workers[i].address, workers[i].calls, workers[i].programs,
+		       workers[i].corpus);
+	if (!edges_found()) {
+		printf("fuzz: KCOV has traced nothing\n");
+		good = false;
+	}
+	good &= clean();
+	printf("fuzz: %" PRIu64 " calls in %ld s, corpus %u, edges %d, seed %u: %s\n",
+	       calls_made(), now() - begin, corpus_size(), edges_found(), seed,
+	       good ? "passed" : "failed");
+	return !good;
+}
+
+int main(int argc, char **argv)
+{
+	const char *kept;
+	time_t begin;
+	bool good;
+	int i;
+
+	if (argc < 5 || argc - 4 > MAX_WORKERS)
+		errx(2, "usage: fuzz CALLS SEED KEPT ADDRESS..., at most %d of them",
+		     MAX_WORKERS);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	wanted = strtoull(argv[1], NULL, 0);
+	seed = strtoul(argv[2], NULL, 0);
+	kept = strcmp(argv[3], "-") ? argv[3] : NULL;
+	workers = mmap(NULL, sizeof(*workers) * MAX_WORKERS,
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (workers == MAP_FAILED)
+		err(1, "mmap");
+	printf("fuzz: seed %u, %" PRIu64 " calls\n", seed, wanted);
+	worker_count = argc - 4;
+	for (i = 0; i < worker_count; i++)
+		take(argv[4 + i]);
+	begin = now();
+	for (i = 0; i < worker_count; i++)
+		start(i, argv[4 + i], kept);
+	good = watch(begin);
+	stop_all();
+	return verdict(good, begin);
+}
