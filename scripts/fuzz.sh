@@ -11,6 +11,7 @@
 # the same programs again.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
 PROFILE=debug
 OUT=$BUILD/fuzz
@@ -19,14 +20,15 @@ FUZZ=$ROOT/tools/testing/fuzz
 SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 SLOWEST=100	# calls a second, for the time limit
 
-# The machine's own edu and NVMe are at 2 and 3; the commas are QEMU's
+# The machine's own edu is at 2; its NVMe, at 3, has 2,048 vectors, which take
+# their time to be masked. The commas are QEMU's
 # shellcheck disable=SC2054
 DEVICES=(--device edu,addr=4
 	--device nvme,addr=5,serial=few,max_ioqpairs=7,msix_qsize=8
 	--device 'e1000e,addr=6,romfile='
 	--device edu,addr=7)
 # A process each, and more than CPUs: many calls wait, for RCU or a device
-ADDRESSES=(0000:00:02.0 0000:00:03.0 0000:00:04.0 0000:00:05.0 0000:00:06.0 0000:00:07.0)
+ADDRESSES=(0000:00:02.0 0000:00:04.0 0000:00:05.0 0000:00:06.0 0000:00:07.0)
 
 SECONDS=0
 calls=${1:-1000000} seed=${2:-$(($(date +%s) % 1000000))} kept=${3:-} keep=-
@@ -44,15 +46,6 @@ build() {
 		-o "$OUT/root/fuzz/fuzz" "$FUZZ"/*.c "$SELFTESTS"/*_util.c
 }
 
-# What fuzz said since the last call; counts the lines in shown.
-show_progress() {
-	local line
-	while IFS= read -r line; do
-		shown=$((shown + 1))
-		msg "$line"
-	done < <(sed -n 's/\r*$//; s/^fuzz: *\([0-9]* s, .*\)/\1/p' "$LOG" | tail -n "+$((shown + 1))")
-}
-
 boot() {
 	local shown=0
 	: >"$LOG"
@@ -63,7 +56,7 @@ boot() {
 	boot=$!
 	trap 'kill "$boot" 2>/dev/null || true' EXIT
 	while kill -0 "$boot" 2>/dev/null; do
-		show_progress
+		tell_progress fuzz "$LOG"
 		sleep 1
 	done
 	status=0

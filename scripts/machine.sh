@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# What root.sh, boot.sh and demo.sh share. Source it after lib.sh.
+# What root.sh, boot.sh, demo.sh, stress.sh and fuzz.sh share. Source it after lib.sh.
 
 ROOTS=$BUILD/root	# made by root.sh
 
@@ -16,6 +16,16 @@ guest_root() {
 	cat "$ROOTS/busybox.cpio" "$3/guest.cpio" >"$2/demo/guest.cpio"
 	cp "$KBUILD/$1/arch/arm64/boot/Image" "$2/demo/Image"
 	cp "$ROOT/tools/boot/demo-host" "$2/demo/host"
+}
+
+# tell_progress <program> <log>: the progress that the program in the machine has
+# told in its log since the last call; counts the lines in shown.
+tell_progress() {
+	local line
+	while IFS= read -r line; do
+		shown=$((shown + 1))
+		msg "$line"
+	done < <(sed -n "s/\r*\$//; s/^$1: *\([0-9]* s, .*\)/\1/p" "$2" | tail -n "+$((shown + 1))")
 }
 
 # archive <directory> <cpio>: an initramfs, the same bytes each time. Several

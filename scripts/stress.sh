@@ -49,15 +49,6 @@ build() {
 		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
 }
 
-# What stress said since the last call; counts the lines in shown.
-show_progress() {
-	local line
-	while IFS= read -r line; do
-		shown=$((shown + 1))
-		msg "$line"
-	done < <(sed -n 's/\r*$//; s/^stress: *\([0-9]* s, .*\)/\1/p' "$LOG" | tail -n "+$((shown + 1))")
-}
-
 boot() {
 	local shown=0
 	: >"$LOG"
@@ -68,7 +59,7 @@ boot() {
 	boot=$!
 	trap 'kill "$boot" 2>/dev/null || true' EXIT
 	while kill -0 "$boot" 2>/dev/null; do
-		show_progress
+		tell_progress stress "$LOG"
 		sleep 1
 	done
 	status=0

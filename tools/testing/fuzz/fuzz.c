@@ -35,7 +35,7 @@
 
 #define MAX_WORKERS	16
 #define STALLED		120		/* seconds without a call */
-#define ENOUGH		100000		/* calls, for each kind to succeed */
+#define ENOUGH		25000		/* calls, for each kind to succeed */
 #define INTERRUPTS	10
 
 struct worker *self;

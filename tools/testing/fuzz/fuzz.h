@@ -62,7 +62,7 @@ struct worker {
 
 extern struct worker *self;
 
-/* calls.c */
+/* program.c */
 struct op;
 struct kind {
 	const char *name;
@@ -92,7 +92,7 @@ void calls_init(const char *address);
 int program_run(const struct program *program);
 void program_print(void);	/* the one that is running */
 
-/* What calls.c says when something is not as it must be; does not return */
+/* What is said when something is not as it must be; does not return */
 __attribute__((format(printf, 1, 2), noreturn))
 void fail(const char *format, ...);
 
