@@ -13,7 +13,8 @@ TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test
 TESTS_SMMU=(iommu_msi_attack_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
-TESTS_FAULTS=(iommu_msi_fail_nth_test)
+TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
+TESTS_KILL=(iommu_msi_kill_test)
 # What those do with all vectors they do some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
 
@@ -28,7 +29,7 @@ build_tests() {
 			"INSTALL_HDR_PATH=$3/headers"
 	fi
 	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}" "${TESTS_SMMU[@]}" \
-		"${TESTS_EXPOSURE[@]}" "${TESTS_FAULTS[@]}"; do
+		"${TESTS_EXPOSURE[@]}" "${TESTS_FAULTS[@]}" "${TESTS_KILL[@]}"; do
 		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
 			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
 			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"

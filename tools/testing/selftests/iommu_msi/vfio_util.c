@@ -60,6 +60,14 @@ int device_to_vfio(const char *bdf)
 	return write_file("/sys/bus/pci", "drivers_probe", bdf);
 }
 
+int device_without_reset(const char *bdf)
+{
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s", bdf);
+	return write_file(dir, "reset_method", "\n");
+}
+
 int space_add_ioas(struct space *space, uint32_t *ioas)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -167,6 +175,18 @@ int device_replace(struct device *dev, uint32_t ioas)
 	return call(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
+int device_add_hwpt(struct device *dev, uint32_t *hwpt)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc), .dev_id = dev->id,
+		.pt_id = dev->space->ioas,
+	};
+	int ret = call(dev->space->fd, IOMMU_HWPT_ALLOC, &alloc);
+
+	*hwpt = alloc.out_hwpt_id;
+	return ret;
+}
+
 static int open_iommufd(struct device *dev, const char *bdf)
 {
 	struct vfio_device_bind_iommufd bind = {
@@ -181,6 +201,7 @@ static int open_iommufd(struct device *dev, const char *bdf)
 	if (dev->fd < 0)
 		return -errno;
 	ret = call(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	dev->id = bind.out_devid;
 	return ret ?: device_replace(dev, dev->space->ioas);
 }
 
@@ -310,6 +331,7 @@ int doorbells_read(struct doorbells *d)
 	while (fgets(line, sizeof(line), file)) {
 		typeof(d->at[0]) at;
 
+		d->windows += !strncmp(line, "domain ", 7);
 		if (sscanf(line, "doorbell %" SCNu64 " %" SCNx64 " %" SCNx64
 			   " %" SCNx64 " %" SCNu64, &at.domain, &at.pa,
 			   &at.iova, &at.size, &at.refs) != 5)

@@ -24,13 +24,15 @@ struct device {
 	struct space *space;
 	int fd;
 	int group;
+	uint32_t id;		/* of iommufd */
 	volatile void *bar;
 	size_t bar_size;
 };
 
 #define MAX_DOMAINS	16
 struct doorbells {
-	int domains;		/* that have a doorbell */
+	int windows;		/* domains that may have a doorbell */
+	int domains;		/* that have one */
 	int count;
 	uint64_t refs;		/* of all doorbells */
 	struct {
@@ -48,8 +50,12 @@ int device_to_vfio(const char *bdf);
 /* Where its group, and the device itself, are in /dev */
 int device_group(const char *bdf, char *path, size_t size);
 int device_cdev(const char *bdf, char *path, size_t size);
+/* An NVMe disk takes 100 ms for a reset, each time it is opened or closed */
+int device_without_reset(const char *bdf);
 int device_open(struct device *dev, struct space *space, const char *bdf);
 int device_replace(struct device *dev, uint32_t ioas);
+/* Another page table, in the IOAS that the device was opened in */
+int device_add_hwpt(struct device *dev, uint32_t *hwpt);
 int device_enable(struct device *dev);
 int device_map_bar(struct device *dev, int index);
 void device_close(struct device *dev);

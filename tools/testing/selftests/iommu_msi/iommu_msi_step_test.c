@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each step of preparing an interrupt fails in turn, by the functions that
+ * make them. What failed leaves no event, no SPI, no reference and no page of
+ * the window behind: all vectors can be had again. Needs test_modules/msi_step.ko
+ * next to the program, in a kernel with CONFIG_KPROBES.
+ *
+ * The environment is that of sweep.h, and may have DISK, the address of a
+ * disk with more vectors than a GICv2m has SPIs.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "module_util.h"
+#include "window_util.h"
+#include "kselftest_harness.h"
+#include "sweep.h"
+
+#define DISK		(getenv("DISK") ?: "0000:00:03.0")
+#define MANY		80	/* vectors: a GICv2m has 64 SPIs */
+#define NTH		"/sys/module/msi_step/parameters/nth"
+#define OLD		0x8000000ULL	/* default window, 1 MiB */
+#define MIB		0x100000ULL
+#define SECONDS		600
+
+static struct device disk;	/* has no more than the test has */
+static int many[MANY], at_first;
+
+static int fail_arm(struct machine *m, int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", n);
+	return write_file(NTH, text);
+}
+
+static int fail_disarm(struct machine *m)
+{
+	FILE *file = fopen(NTH, "re");
+	int left = -1;
+
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%d", &left) != 1)
+		left = -EIO;
+	fclose(file);
+	return left < 0 ? left : write_file(NTH, "0") ?: !left;
+}
+
+/* From now on @function may fail, and say @returns */
+static int watch(const char *function, long returns)
+{
+	char options[128];
+
+	module_unload("msi_step");
+	snprintf(options, sizeof(options), "function=%s returns=%ld process=%d",
+		 function, returns, getpid());
+	return module_load("msi_step", options);
+}
+
+/* 0 if the MSI controller has as many as the disk can take, or how many */
+static int vectors_to_have(void)
+{
+	int ret = irqs_set(&disk, MSIX, 0, MANY, many);
+
+	return ret ?: irqs_off(&disk, MSIX);
+}
+
+/*
+ * An ITS has as many events for a device as the device has vectors, here a
+ * power of two: one that was lost is missing now. A GICv2m has SPIs for all
+ * devices: there must be as many as there were.
+ */
+static int nothing_lost(struct machine *m)
+{
+	uint32_t count;
+	bool dynamic;
+	int i, ret;
+
+	ret = irqs_info(&m->nvme, MSIX, &count, &dynamic);
+	if (ret)
+		return ret;
+	if (count > MANY || count & (count - 1))
+		return -EDOM;
+	ret = irqs_set(&m->nvme, MSIX, 0, count, many) ?: irqs_off(&m->nvme, MSIX);
+	if (ret || !at_first)
+		return ret;
+	i = vectors_to_have();
+	return i == at_first ? 0 : -ENOSPC;
+}
+
+static int nothing_lost_but_one(struct machine *m)
+{
+	return vectors_off(m) ?: nothing_lost(m) ?: enable_one(m);
+}
+
+static int steps_open(struct machine *m, enum backend backend)
+{
+	int i, ret;
+
+	for (i = 0; i < MANY; i++)
+		many[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ret = machine_open(m, backend) ?: device_to_vfio(DISK) ?:
+	      device_without_reset(DISK) ?: device_open(&disk, &m->space, DISK);
+	if (ret)
+		return ret;
+	at_first = vectors_to_have();
+	return at_first < 0 ? at_first : 0;
+}
+
+static void steps_close(struct machine *m)
+{
+	module_unload("msi_step");
+	device_close(&disk);
+	machine_close(m);
+}
+
+#define NO_PROBES "no msi_step.ko, or a kernel without KPROBES"
+
+/*
+ * PCI turns what an irqchip says into -ENOSPC, or into the number of vectors
+ * that could be had, and VFIO hands that on.
+ */
+static bool says_why(int error)
+{
+	return error == -ENOSPC || error == -ENOMEM || error > 0;
+}
+
+FIXTURE(step)
+{
+	struct machine m;
+};
+
+FIXTURE_VARIANT(step)
+{
+	enum backend backend;
+	const char *function, *function_of_base;
+	long returns;
+	bool once;	/* for all vectors, not for each */
+};
+
+#define STEP(name, ...)							\
+	FIXTURE_VARIANT_ADD(step, type1_##name)				\
+		{ .backend = TYPE1, __VA_ARGS__ };			\
+	FIXTURE_VARIANT_ADD(step, iommufd_##name)			\
+		{ .backend = IOMMUFD, __VA_ARGS__ }
+
+/* The descriptor of a vector */
+STEP(descriptor, .function = "msi_insert_desc", .returns = -ENOMEM);
+/* The number of the interrupt, with all that follows from it */
+STEP(number, .function = "__irq_domain_alloc_irqs", .returns = -ENOMEM);
+/* The event or SPI, and the page of the window: nothing is free */
+STEP(event, .function = "bitmap_find_next_zero_area_off", .returns = -1);
+STEP(doorbell, .function = "iommu_msi_prepare_desc",
+     .function_of_base = "iommu_dma_prepare_msi", .returns = -ENOMEM);
+STEP(page_table, .function = "iommu_map", .returns = -ENOMEM, .once = true);
+/* The controller's, and that of the GIC behind it */
+STEP(parent, .function = "irq_domain_alloc_irqs_parent", .returns = -ENOMEM);
+STEP(activation, .function = "irq_domain_activate_irq", .returns = -ENOSPC);
+STEP(handler, .function = "request_threaded_irq", .returns = -ENOMEM);
+
+FIXTURE_SETUP(step)
+{
+	int ret = watch(variant->function, variant->returns);
+
+	if (ret && variant->function_of_base)
+		ret = watch(variant->function_of_base, variant->returns);
+	if (ret == -ENOENT)
+		SKIP(return, NO_PROBES);
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, steps_open(&self->m, variant->backend));
+}
+
+FIXTURE_TEARDOWN(step)
+{
+	steps_close(&self->m);
+	EXPECT_TRUE(holds(0));
+}
+
+TEST_F_TIMEOUT(step, enable, SECONDS)
+{
+	const struct step step = {
+		.before = nothing, .call = enable_all, .done = all_vectors,
+		.undo = vectors_off, .same = no_vector, .after = nothing_lost,
+		.says = says_why,
+	};
+
+	sweep(_metadata, &self->m, &step, variant->once ? 1 : self->m.vectors);
+}
+
+TEST_F_TIMEOUT(step, add, SECONDS)
+{
+	const struct step step = {
+		.before = enable_one, .call = add_one, .done = two_vectors,
+		.undo = enable_one_again, .same = one_vector,
+		.after = nothing_lost_but_one, .says = says_why,
+	};
+	uint32_t count;
+	bool dynamic;
+
+	ASSERT_EQ(0, irqs_info(&self->m.nvme, MSIX, &count, &dynamic));
+	if (!dynamic)
+		SKIP(return, "the MSI controller cannot add vectors");
+	sweep(_metadata, &self->m, &step, variant->once ? 0 : 1);
+}
+
+/* --- replacement of a domain --------------------------------------------- */
+
+FIXTURE(replacement)
+{
+	struct machine m;
+	void *memory;
+	uint32_t hwpt;
+};
+
+FIXTURE_SETUP(replacement)
+{
+	self->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	ASSERT_EQ(0, steps_open(&self->m, IOMMUFD));
+	ASSERT_EQ(0, edu_live(&self->m));
+}
+
+FIXTURE_TEARDOWN(replacement)
+{
+	steps_close(&self->m);
+	EXPECT_TRUE(holds(0));
+}
+
+static bool says_no_memory(int error) { return error == -ENOMEM; }
+
+TEST_F_TIMEOUT(replacement, page_table, SECONDS)
+{
+	const struct step step = {
+		.before = nothing, .call = replace, .done = edu_works,
+		.undo = replace_back, .same = edu_works,
+		.says = says_no_memory,
+	};
+
+	ASSERT_EQ(0, watch("iommu_map", -ENOMEM));
+	sweep(_metadata, &self->m, &step, 1);
+}
+
+/* The window stays out of the user's hands, whatever fails within its IOAS */
+TEST_F(replacement, reservation)
+{
+	struct ranges ranges;
+
+	ASSERT_EQ(0, device_add_hwpt(&self->m.edu, &self->hwpt));
+	ASSERT_EQ(0, watch("iommu_group_replace_domain", -ENOMEM));
+	ASSERT_EQ(0, fail_arm(&self->m, 1));
+	EXPECT_EQ(-ENOMEM, device_replace(&self->m.edu, self->hwpt));
+	ASSERT_EQ(1, fail_disarm(&self->m));
+	ASSERT_EQ(0, space_ranges(&self->m.space, &ranges));
+	EXPECT_FALSE(ranges_hold(&ranges, OLD, OLD + MIB - 1));
+	EXPECT_EQ(-EINVAL, space_map(&self->m.space, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->m));
+	EXPECT_EQ(0, device_replace(&self->m.edu, self->hwpt));
+	EXPECT_EQ(-EINVAL, space_map(&self->m.space, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->m));
+}
+
+TEST_HARNESS_MAIN
