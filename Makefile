@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix stress fuzz series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -22,7 +22,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|64k|16k|nomsi]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|faults|debug|64k|16k|nomsi]
 	@scripts/build.sh $(PROFILE)
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]
@@ -37,6 +37,9 @@ bench:		## measure the series against the base: a table, plots [JSON=file]
 
 matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)
+
+faults:		## show that the tests of what the series repairs fail on the unpatched base
+	@scripts/faults.sh
 
 stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n]
 	@scripts/stress.sh $(SECONDS) $(SEED)

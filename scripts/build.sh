@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|debug|64k|16k|nomsi]
+# usage: build.sh [base|vanilla|faults|debug|64k|16k|nomsi]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
 # headers for user space in build/<version>/<profile>/usr-headers. Builds what
@@ -9,19 +9,24 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage="usage: build.sh base|vanilla|debug|64k|16k|nomsi"
+usage="usage: build.sh base|vanilla|faults|debug|64k|16k|nomsi"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
 tree=$KTREE
+unpatched=0
 fragments=("$ROOT/configs/base.config")
 case $profile in
 base | nomsi) ;;
-vanilla)
+vanilla | faults)
 	# The object directory and the tree are named and nested as the others
 	# are (../linux), so that ccache knows what did not change.
+	unpatched=1
 	tree=$KBUILD/pristine/linux
-	out=$KBUILD/pristine/vanilla
+	out=$KBUILD/pristine/$profile
+	if [ "$profile" = faults ]; then
+		fragments+=("$ROOT/configs/faults.config")
+	fi
 	;;
 debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
 64k | 16k) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
@@ -56,7 +61,7 @@ merged_fragment() {
 # check_config <wanted> <got>: an option that did not take effect is an error
 check_config() {
 	local missing
-	missing=$(awk -v vanilla="$([ "$profile" = vanilla ] && echo 1 || echo 0)" '
+	missing=$(awk -v unpatched="$unpatched" '
 		function value(line) { sub(/^[^=]*=/, "", line); return line }
 		/^# CONFIG_[A-Za-z0-9_]* is not set/ { name = $2; v = "n" }
 		/^CONFIG_[A-Za-z0-9_]*=/ { name = $0; sub(/=.*/, "", name); v = value($0) }
@@ -65,7 +70,7 @@ check_config() {
 		{ got[name] = v }
 		END {
 			for (name in want) {
-				if (vanilla && name ~ /^CONFIG_IOMMU_MSI/)
+				if (unpatched && name ~ /^CONFIG_IOMMU_MSI/)
 					continue
 				if ((name in got ? got[name] : "n") != want[name])
 					print name "=" want[name]
@@ -103,7 +108,7 @@ checkout_pristine() {
 			kgit worktree add --force --detach "$tree" base
 	fi
 	ln -sfn pristine/linux "$KBASE"
-	ln -sfn pristine/vanilla "$KBUILD/vanilla"
+	ln -sfn "pristine/$profile" "$KBUILD/$profile"
 }
 
 # --- build -------------------------------------------------------------------
@@ -180,7 +185,7 @@ identity() {
 
 "$ROOT/scripts/apply.sh"
 in_lock "$KBUILD/.$profile.lock"
-if [ "$profile" = vanilla ]; then
+if [ "$unpatched" = 1 ]; then
 	checkout_pristine
 fi
 dirty=$(KGIT_TREE=$tree kgit status --porcelain | head -n 1)

@@ -29,14 +29,15 @@ profile_of() { if [ "$1" = 4k ]; then echo base; else echo "$1"; fi; }
 
 # boot <size> <iommu> <gic> <log>
 boot() {
-	local profile variables='' append='kunit.enable=0' tests=("${TESTS[@]}")
+	local profile variables='KILLS=100 ' append='kunit.enable=0' tests=("${TESTS[@]}")
 	profile=$(profile_of "$1")
 	if [ "$2" = smmuv3 ]; then
 		tests=("${TESTS_SMMU[@]}" "${tests[@]}" "${TESTS_TRANSLATED[@]}")
 	else
 		tests+=("${TESTS_BYPASS[@]}")
-		variables='DOORBELLS=0 '
+		variables+='DOORBELLS=0 '
 	fi
+	tests+=("${TESTS_KILL[@]}")
 	if [ "$3" = v2m ]; then
 		variables+='VECTORS=32 DOORBELL=0x8020040 '
 	fi

@@ -14,7 +14,7 @@ TESTS_SMMU=(iommu_msi_attack_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
-TESTS_KILL=(iommu_msi_kill_test)
+TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 # What those do with all vectors they do some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
 

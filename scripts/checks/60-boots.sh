@@ -36,7 +36,7 @@ debug_v2m()   { machine debug v2m smmuv3 600 'VECTORS=32'; }
 k64_its()     { machine 64k its smmuv3 300 ''; }
 k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 
-# Every allocation fails once, of whatever sets up an interrupt
+# Every allocation fails once, and every step, of whatever sets up an interrupt
 faults_its() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
 	machine debug its smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
@@ -45,6 +45,19 @@ faults_v2m() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
 	machine debug v2m smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
+
+# A process is killed at any point, a thousand times; less often with KASAN
+killed() {
+	local EXTRA=("${DISK_OF_FEW[@]}")
+	machine "$1" "$2" smmuv3 "$3" "NVME=0000:00:04.0 KILLS=$4" "${TESTS_KILL[@]}"
+}
+killed_its()       { killed base its 400 1000; }
+killed_v2m()       { killed base v2m 400 1000; }
+debug_killed_its() { killed debug its 900 100; }
+debug_killed_v2m() { killed debug v2m 900 100; }
+
+# What the series repairs: its tests fail without it
+faults_of_base() { scripts/faults.sh; }
 
 check smmuv3-its base_its
 check smmuv3-v2m base_v2m
@@ -55,3 +68,8 @@ check faults-smmuv3-its faults_its 1800
 check faults-smmuv3-v2m faults_v2m 1800
 check 64k-smmuv3-its k64_its 1800
 check 64k-smmuv3-v2m k64_v2m
+check killed-smmuv3-its killed_its
+check killed-smmuv3-v2m killed_v2m
+check debug-killed-smmuv3-its debug_killed_its 1800
+check debug-killed-smmuv3-v2m debug_killed_v2m 1800
+check faults-of-base faults_of_base 1800

@@ -5,8 +5,8 @@
  * the window behind: all vectors can be had again. Needs test_modules/msi_step.ko
  * next to the program, in a kernel with CONFIG_KPROBES.
  *
- * The environment is that of sweep.h, and may have DISK, the address of a
- * disk with more vectors than a GICv2m has SPIs.
+ * The environment is that of sweep.h, and may have BIG, the address of a disk
+ * with more vectors than a GICv2m has SPIs.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -16,14 +16,14 @@
 #include "kselftest_harness.h"
 #include "sweep.h"
 
-#define DISK		(getenv("DISK") ?: "0000:00:03.0")
+#define BIG		(getenv("BIG") ?: "0000:00:03.0")
 #define MANY		80	/* vectors: a GICv2m has 64 SPIs */
 #define NTH		"/sys/module/msi_step/parameters/nth"
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define MIB		0x100000ULL
 #define SECONDS		600
 
-static struct device disk;	/* has no more than the test has */
+static struct device big;
 static int many[MANY], at_first;
 
 static int fail_arm(struct machine *m, int n)
@@ -58,12 +58,12 @@ static int watch(const char *function, long returns)
 	return module_load("msi_step", options);
 }
 
-/* 0 if the MSI controller has as many as the disk can take, or how many */
+/* 0 if the MSI controller has as many as are wanted, or how many it has */
 static int vectors_to_have(void)
 {
-	int ret = irqs_set(&disk, MSIX, 0, MANY, many);
+	int ret = irqs_set(&big, MSIX, 0, MANY, many);
 
-	return ret ?: irqs_off(&disk, MSIX);
+	return ret ?: irqs_off(&big, MSIX);
 }
 
 /*
@@ -75,7 +75,7 @@ static int nothing_lost(struct machine *m)
 {
 	uint32_t count;
 	bool dynamic;
-	int i, ret;
+	int ret;
 
 	ret = irqs_info(&m->nvme, MSIX, &count, &dynamic);
 	if (ret)
@@ -85,8 +85,7 @@ static int nothing_lost(struct machine *m)
 	ret = irqs_set(&m->nvme, MSIX, 0, count, many) ?: irqs_off(&m->nvme, MSIX);
 	if (ret || !at_first)
 		return ret;
-	i = vectors_to_have();
-	return i == at_first ? 0 : -ENOSPC;
+	return vectors_to_have() == at_first ? 0 : -ENOSPC;
 }
 
 static int nothing_lost_but_one(struct machine *m)
@@ -100,8 +99,8 @@ static int steps_open(struct machine *m, enum backend backend)
 
 	for (i = 0; i < MANY; i++)
 		many[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ret = machine_open(m, backend) ?: device_to_vfio(DISK) ?:
-	      device_without_reset(DISK) ?: device_open(&disk, &m->space, DISK);
+	ret = machine_open(m, backend) ?: device_to_vfio(BIG) ?:
+	      device_open(&big, &m->space, BIG);
 	if (ret)
 		return ret;
 	at_first = vectors_to_have();
@@ -111,7 +110,7 @@ static int steps_open(struct machine *m, enum backend backend)
 static void steps_close(struct machine *m)
 {
 	module_unload("msi_step");
-	device_close(&disk);
+	device_close(&big);
 	machine_close(m);
 }
 

@@ -423,6 +423,52 @@ TEST_F(aperture, default_moves)
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
+/* An IOMMU that suggests a window, and firmware that says who needs none */
+FIXTURE(both_regions)
+{
+	struct space space;
+	struct device edu;
+	int eventfd;
+};
+
+FIXTURE_VARIANT(both_regions)
+{
+	enum backend backend;
+};
+
+FIXTURE_VARIANT_ADD(both_regions, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(both_regions, iommufd) { .backend = IOMMUFD };
+
+FIXTURE_SETUP(both_regions)
+{
+	module_unload("msi_quirk");
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, quirk(edu_address(), "hw_msi=0x20000000"));
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->edu = (struct device) { .fd = -1, .group = -1 };
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+}
+
+FIXTURE_TEARDOWN(both_regions)
+{
+	device_close(&self->edu);
+	space_close(&self->space);
+	module_unload("msi_quirk");
+}
+
+TEST_F(both_regions, bypass)
+{
+	struct doorbells d;
+	struct window w;
+
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_BYPASS, w.flags & (WINDOW_TRANSLATED | WINDOW_BYPASS));
+}
+
 FIXTURE(type1)
 {
 	struct space space;
@@ -472,6 +518,29 @@ TEST_F(type1, refuse_flags)
 	EXPECT_EQ(-ENOENT, space_unmap(&self->space, NEW, 2 * MIB));
 	EXPECT_EQ(0, space_unmap(&self->space, NEW, MIB));
 	EXPECT_TRUE(state_same(&self->space, &before));
+}
+
+/* A second group, on whose platform the first one's window is not free */
+TEST_F(type1, second_group)
+{
+	int fds[] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
+	struct device disk;
+	struct doorbells d;
+	int i, outside = 0;
+
+	ASSERT_EQ(0, device_to_vfio(nvme()));
+	module_unload("msi_quirk");
+	ASSERT_EQ(0, quirk(nvme(), "reserved=0x8000000"));
+	EXPECT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &fds[0]));
+	EXPECT_EQ(0, device_open(&disk, &self->space, nvme()));
+	EXPECT_EQ(0, irqs_set(&disk, MSIX, 0, 1, &fds[1]));
+	EXPECT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(2, d.count);
+	for (i = 0; i < d.count; i++)
+		outside += d.at[i].iova >= OLD + MIB;
+	EXPECT_EQ(1, outside);
+	device_close(&disk);
+	module_unload("msi_quirk");
 }
 
 FIXTURE(options)

@@ -4,12 +4,12 @@
  * unloaded. The device must stay in that domain meanwhile.
  */
 #include <linux/iommu.h>
+#include <linux/kprobes.h>
 #include <linux/module.h>
-#include <linux/msi-iommu.h>
+#include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 
-#define PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
 /* Above all that QEMU's machine has, and far enough apart for any page size */
 #define FIRST	(1ULL << 38)
 
@@ -21,11 +21,31 @@ static int pages;
 module_param(pages, int, 0444);
 MODULE_PARM_DESC(pages, "how many were taken");
 
-static struct iommu_domain *domain;
+static struct device *dev;
 
 static phys_addr_t nth(int n)
 {
 	return FIRST + (phys_addr_t)n * SZ_64K;
+}
+
+#if __has_include(<linux/msi-iommu.h>)
+#include <linux/msi-iommu.h>
+
+#define PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
+
+static struct iommu_domain *domain;
+
+static int find_window(void)
+{
+	domain = iommu_msi_domain(dev);
+	return domain ? 0 : -ENXIO;
+}
+
+static int take_page(void)
+{
+	dma_addr_t iova;
+
+	return iommu_msi_get_doorbell_iova(domain, nth(pages), 4, PROT, &iova);
 }
 
 static void give_back(void)
@@ -34,22 +54,49 @@ static void give_back(void)
 		iommu_msi_put_doorbell_iova(domain, nth(--pages));
 }
 
+#else /* the base: never says that it is full, and keeps the pages */
+
+#define WINDOW_PAGES	(SZ_1M / PAGE_SIZE)
+
+static int (*prepare)(struct msi_desc *desc, phys_addr_t addr);
+
+/* It is not exported */
+static int find_window(void)
+{
+	struct kprobe probe = { .symbol_name = "iommu_dma_prepare_msi" };
+	int ret = register_kprobe(&probe);
+
+	if (ret)
+		return ret;
+	prepare = (void *)probe.addr;
+	unregister_kprobe(&probe);
+	return 0;
+}
+
+static int take_page(void)
+{
+	struct msi_desc desc = { .dev = dev };
+
+	return pages == WINDOW_PAGES ? -ENOSPC : prepare(&desc, nth(pages));
+}
+
+static void give_back(void) { }
+
+#endif
+
 static int __init msi_fill_init(void)
 {
-	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
-	dma_addr_t iova;
 	int ret;
 
+	dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
 	if (!dev)
 		return -ENODEV;
-	domain = iommu_msi_domain(dev);
+	ret = find_window();
+	while (!ret) {
+		ret = take_page();
+		pages += !ret;
+	}
 	put_device(dev);
-	if (!domain)
-		return -ENXIO;
-	do {
-		ret = iommu_msi_get_doorbell_iova(domain, nth(pages), 4, PROT,
-						  &iova);
-	} while (!ret && ++pages);
 	if (ret == -ENOSPC)
 		return 0;
 	give_back();

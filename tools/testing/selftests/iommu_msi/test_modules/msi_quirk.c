@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes a PCI device look as if it were on another platform, until it is
- * unloaded: with a reserved region, with MSIs of 32 bits, with more doorbells
+ * unloaded: with a reserved region, with a hardware MSI region, with MSIs of 32
+ * bits, with more doorbells. The base has the first two only.
  */
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/module.h>
-#include <linux/msi-iommu.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
+
+#if __has_include(<linux/msi-iommu.h>)
+#define SERIES
+#include <linux/msi-iommu.h>
+#endif
 
 /* Above all that QEMU's machine has, and far enough apart for any page size */
 #define FIRST	(1ULL << 38)
@@ -20,6 +25,10 @@ MODULE_PARM_DESC(device, "name of the PCI device");
 static unsigned long reserved;
 module_param(reserved, ulong, 0444);
 MODULE_PARM_DESC(reserved, "first byte of a reserved region of 1 MiB, or 0");
+
+static unsigned long hw_msi;
+module_param(hw_msi, ulong, 0444);
+MODULE_PARM_DESC(hw_msi, "first byte of a hardware MSI region of 64 KiB, or 0");
 
 static bool msi32;
 module_param(msi32, bool, 0444);
@@ -33,17 +42,34 @@ static const struct iommu_ops *ops;
 static struct iommu_ops quirky;
 static struct pci_dev *pdev;
 
-static void get_resv_regions(struct device *dev, struct list_head *head)
+static void add_region(struct list_head *head, unsigned long start,
+		       size_t size, enum iommu_resv_type type)
 {
 	struct iommu_resv_region *region;
 
+	if (!start)
+		return;
+	region = iommu_alloc_resv_region(start, size, 0, type, GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
+}
+
+static void get_resv_regions(struct device *dev, struct list_head *head)
+{
 	if (dev == &pdev->dev) {
-		region = iommu_alloc_resv_region(reserved, SZ_1M, 0,
-						 IOMMU_RESV_RESERVED, GFP_KERNEL);
-		if (region)
-			list_add_tail(&region->list, head);
+		add_region(head, reserved, SZ_1M, IOMMU_RESV_RESERVED);
+		add_region(head, hw_msi, SZ_64K, IOMMU_RESV_MSI);
 	}
 	ops->get_resv_regions(dev, head);
+}
+
+#ifdef SERIES
+
+/* The core does it when it finds the device */
+static void note_hw_msi(bool present)
+{
+	if (hw_msi)
+		pdev->dev.iommu->hw_msi = present;
 }
 
 /* An ancestor of the device's irq domains that has no doorbell of its own */
@@ -73,6 +99,14 @@ static void remove_doorbells(void)
 		iommu_msi_unregister_doorbells(doorbell_domain());
 }
 
+#else /* SERIES */
+
+static void note_hw_msi(bool present) { }
+static int add_doorbells(void) { return doorbells ? -EOPNOTSUPP : 0; }
+static void remove_doorbells(void) { }
+
+#endif /* SERIES */
+
 static int __init msi_quirk_init(void)
 {
 	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
@@ -90,7 +124,8 @@ static int __init msi_quirk_init(void)
 	}
 	if (msi32)
 		pdev->no_64bit_msi = 1;
-	if (reserved) {
+	note_hw_msi(true);
+	if (reserved || hw_msi) {
 		iommu = dev->iommu->iommu_dev;
 		ops = iommu->ops;
 		quirky = *ops;
@@ -102,8 +137,9 @@ static int __init msi_quirk_init(void)
 
 static void __exit msi_quirk_exit(void)
 {
-	if (reserved)
+	if (reserved || hw_msi)
 		pdev->dev.iommu->iommu_dev->ops = ops;
+	note_hw_msi(false);
 	if (msi32)
 		pdev->no_64bit_msi = 0;
 	remove_doorbells();

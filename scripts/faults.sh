@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: faults.sh
+#
+# Shows that the tests of what the series repairs find it: runs each on the
+# unpatched base, where it must fail, and prints what it says there. That they
+# pass with the series is for `make check` to tell.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"
+
+PROFILE=faults
+OUT=$BUILD/faults
+LIMIT=300	# seconds, each machine
+
+# fault | MSI controller | test | case | what the test says of it, a pattern
+FAULTS=(
+	'ITS: event lost, no doorbell|its|iommu_msi_step_test|step.type1_doorbell.enable|after failure 1$'
+	'ITS: event lost, no LPI|its|iommu_msi_step_test|step.type1_parent.enable|after failure 2$'
+	'GICv2m: SPI lost, no doorbell|v2m|iommu_msi_step_test|step.type1_doorbell.enable|after failure 1$'
+	'window without an end|its|iommu_msi_full_test|full.type1.new_vector|Expected -28'
+	'replaced domain without doorbells|its|iommu_msi_test|replace.live_msi|edu_fire'
+	'failed replacement frees the window|its|iommu_msi_step_test|replacement.reservation|ranges_hold'
+	'hardware and software MSI region|its|iommu_msi_window_test|both_regions.iommufd.bypass|WARNING: .*iopt_table_enforce_dev_resv_regions'
+)
+
+build() {
+	local module=$OUT/work/module
+	"$ROOT/scripts/build.sh" base
+	build_tests base "$OUT/root" "$OUT/work"
+	cp -R "$SELFTESTS/test_modules" "$module"
+	make -C "$KBUILD/pristine/linux" "O=$KBUILD/$PROFILE" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- LOCALVERSION= "M=$module" modules
+	cp "$module"/*.ko "$OUT/root/tests/"
+}
+
+# fault <name> <gic> <test> <case> <pattern>: one line of the table
+fault() {
+	local log=$OUT/$2-$4.log verdict='not found' says
+	if ! "$ROOT/scripts/boot.sh" --profile "$PROFILE" --gic "$2" --add "$OUT/root" \
+		"${DISK_OF_FEW[@]}" --run "DOORBELLS=0 VECTORS=8 /tests/$3 -r $4" \
+		--log "$log" --timeout "$LIMIT" >/dev/null 2>&1; then
+		says=$(grep -a -m 1 -E "$5" "$log" | sed 's/^.*_test[.]c:\([0-9]*\):[^:]*:/line \1: /; s/^\[ *[0-9.]*\] //' || true)
+	fi
+	if [ -n "${says:-}" ]; then
+		verdict=found
+		found=$((found + 1))
+	fi
+	printf '%-36s %-4s %-30s %s\n' "$1" "$2" "$4" "$verdict" >>"$OUT/table"
+	msg "$1: $verdict${says:+: $says}"
+}
+
+rm -rf "$OUT"
+mkdir -p "$OUT/work" "$LOGDIR"
+found=0
+steps 3
+step "packages"
+"$ROOT/scripts/deps.sh" build demo
+step "unpatched kernel and tests"
+"$ROOT/scripts/build.sh" "$PROFILE"
+logged "$LOGDIR/faults.log" "building the tests" build
+step "${#FAULTS[@]} faults"
+printf '%-36s %-4s %-30s %s\n' fault MSIs test 'on the base' >"$OUT/table"
+for line in "${FAULTS[@]}"; do
+	IFS='|' read -r name gic test case pattern <<<"$line"
+	fault "$name" "$gic" "$test" "$case" "$pattern"
+done
+echo
+cat "$OUT/table"
+echo
+if [ "$found" -ne "${#FAULTS[@]}" ]; then
+	die "$((${#FAULTS[@]} - found)) of ${#FAULTS[@]} faults were not found on the base" \
+		"their tests prove nothing: see what they say" "$OUT"
+fi
+msg "all ${#FAULTS[@]} faults were found, after $SECONDS s"
