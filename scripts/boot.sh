@@ -13,6 +13,8 @@
 #   --disk IMAGE                content of the NVMe disk; writes are dropped
 #   --add DIRECTORY             copied over the machine's root, any number
 #   --device ARGUMENT           one more -device for QEMU, any number
+#   --fdt 'OPTION ARGUMENTS'    one change of the machine's device tree, by
+#                               fdtput, any number
 #   --append WORDS              added to the kernel's command line
 #   --icount                    time counts instructions; one CPU
 #   --run COMMAND               shell command in the machine
@@ -33,7 +35,7 @@ HARMLESS='RCU lockdep checking is enabled'
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' icount=''
 command='' log='' limit='' shell=''
-adds=() devices=()
+adds=() devices=() changes=()
 
 # --- arguments ---------------------------------------------------------------
 
@@ -58,6 +60,7 @@ parse() {
 		--disk) disk=$2 ;;
 		--add) adds+=("$2") ;;
 		--device) devices+=("$2") ;;
+		--fdt) changes+=("$2") ;;
 		--append) append=$2 ;;
 		--run) command=$2 ;;
 		--log) log=$2 ;;
@@ -162,6 +165,22 @@ qemu_arguments() {
 	if [ -n "$icount" ]; then
 		qemu+=(-icount 'shift=0,sleep=off')
 	fi
+	if [ ${#changes[@]} -gt 0 ]; then
+		change_tree "$work/machine.dtb"
+		qemu+=(-dtb "$work/machine.dtb")
+	fi
+}
+
+# change_tree <file>: the machine's device tree, with what was asked for
+change_tree() {
+	local change words
+	"${qemu[@]}" -machine "dumpdtb=$1" >"$work/fdt.log" 2>&1 ||
+		die "QEMU does not write its device tree" "$(tail -n 1 "$work/fdt.log")"
+	for change in "${changes[@]}"; do
+		read -ra words <<<"$change"
+		fdtput "${words[0]}" "$1" "${words[@]:1}" >>"$work/fdt.log" 2>&1 ||
+			die "--fdt '$change' is not for this machine" "$(tail -n 1 "$work/fdt.log")"
+	done
 }
 
 cleanup() {

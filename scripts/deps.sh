@@ -16,7 +16,7 @@ packages_build=(
 	libncurses-dev libssl-dev "linux-source-$VERSION" make perl-base python3
 	rsync xz-utils
 )
-packages_demo=(busybox-static mmdebstrap qemu-system-arm qemu-utils)
+packages_demo=(busybox-static device-tree-compiler mmdebstrap qemu-system-arm qemu-utils)
 packages_bench=(gnuplot-nox)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse

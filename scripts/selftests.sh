@@ -17,6 +17,18 @@ TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 # What those do with all vectors they do some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
+# An LS-SCFG in the place of the GICv2m. It has no model: vectors can be had, but
+# none is raised, and the host's disk would wait for it.
+LS_SCFG=(--gic v2m --append 'kunit.enable=0 initcall_blacklist=nvme_init'
+	--fdt '-r /intc@8000000/v2m@8020000' --fdt '-c /msi@8020000'
+	--fdt '-ts /msi@8020000 compatible fsl,ls1046a-msi'
+	--fdt '-tx /msi@8020000 reg 0 8020000 0 1000'
+	--fdt '-tx /msi@8020000 msi-controller'
+	--fdt '-tx /msi@8020000 interrupts 0 60 4 0 61 4'
+	--fdt '-tx /msi@8020000 phandle 9000'
+	--fdt '-tx /pcie@10000000 msi-map 0 9000 0 10000')
+# It cannot add vectors, and looks for a free one with no function to fail
+STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 
 # build_tests <profile> <directory> <work>: into <directory>/tests, with the
 # headers of that profile's kernel

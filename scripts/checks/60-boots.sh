@@ -6,9 +6,9 @@
 
 . "$ROOT/scripts/selftests.sh"
 
-# machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with the
-# further arguments for boot.sh in the array of that name
-EXTRA=()
+# machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with
+# further arguments for boot.sh in EXTRA; RUN runs the tests
+EXTRA=() RUN='sh /tests/run-tests'
 machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 variables=$5
 	local add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0 tests
@@ -23,7 +23,7 @@ machine() {
 	build_tests "$profile" "$add" "$CHECK_DIR"
 	build_test_modules "$profile" "$add" "$CHECK_DIR"
 	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" "${EXTRA[@]}" \
-		--run "$variables sh /tests/run-tests ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
+		--run "$variables $RUN ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"
 	return "$status"
 }
@@ -46,6 +46,11 @@ faults_v2m() {
 	machine debug v2m smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
 
+faults_ls_scfg() {
+	local EXTRA=("${DISK_OF_FEW[@]}" "${LS_SCFG[@]}") RUN=/tests/iommu_msi_step_test
+	machine debug v2m smmuv3 900 'VECTORS=3' "${STEPS_LS_SCFG[@]}"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN
 killed() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
@@ -66,6 +71,7 @@ check debug-smmuv3-its debug_its 1800
 check debug-smmuv3-v2m debug_v2m 1800
 check faults-smmuv3-its faults_its 1800
 check faults-smmuv3-v2m faults_v2m 1800
+check faults-smmuv3-ls-scfg faults_ls_scfg 1800
 check 64k-smmuv3-its k64_its 1800
 check 64k-smmuv3-v2m k64_v2m
 check killed-smmuv3-its killed_its

@@ -246,6 +246,9 @@ TEST_F(replacement, reservation)
 {
 	struct ranges ranges;
 
+	/* They reserve the same */
+	device_close(&self->m.nvme);
+	device_close(&big);
 	ASSERT_EQ(0, device_add_hwpt(&self->m.edu, &self->hwpt));
 	ASSERT_EQ(0, watch("iommu_replace_group_handle", -ENOMEM));
 	ASSERT_EQ(0, fail_arm(&self->m, 1));
