@@ -21,9 +21,10 @@ FAULTS=(
 	'SPI lost, no doorbell|v2m|iommu_msi_step_test|step.type1_doorbell.enable|after failure 1$'
 	'hwirq lost, no doorbell|ls|iommu_msi_step_test|step.type1_doorbell.enable|after failure 1$'
 	'window without an end|its|iommu_msi_full_test|full.type1.new_vector|-ENOSPC .-28. == irqs_set'
+	'window at 0 is of no use|its|iommu_msi_window_test|platform.type1.window_at_zero|0 .0. == irqs_set'
 	'replaced domain without doorbells|its|iommu_msi_test|replace.live_msi|edu_fire'
 	'failed replacement frees the window|its|iommu_msi_step_test|replacement.reservation|ranges_hold'
-	'hardware and software MSI region|its|iommu_msi_window_test|both_regions.iommufd.bypass|WARNING: .*iopt_table_enforce_dev_resv_regions'
+	'hardware and software MSI region|its|iommu_msi_window_test|platform.iommufd.both_regions|WARNING: .*iopt_table_enforce_dev_resv_regions'
 )
 
 build() {
@@ -51,7 +52,7 @@ fault() {
 		verdict=found
 		found=$((found + 1))
 	fi
-	printf '%-36s %-4s %-28s %s\n' "$1" "$2" "$4" "$verdict" >>"$OUT/table"
+	printf '%-36s %-4s %-31s %s\n' "$1" "$2" "$4" "$verdict" >>"$OUT/table"
 	msg "$1: $verdict${says:+: $says}"
 }
 
@@ -65,7 +66,7 @@ step "unpatched kernel and tests"
 "$ROOT/scripts/build.sh" "$PROFILE"
 logged "$LOGDIR/faults.log" "building the tests" build
 step "${#FAULTS[@]} faults"
-printf '%-36s %-4s %-28s %s\n' fault MSIs test 'on the base' >"$OUT/table"
+printf '%-36s %-4s %-31s %s\n' fault MSIs test 'on the base' >"$OUT/table"
 for line in "${FAULTS[@]}"; do
 	IFS='|' read -r name gic test case pattern <<<"$line"
 	fault "$name" "$gic" "$test" "$case" "$pattern"

@@ -423,50 +423,61 @@ TEST_F(aperture, default_moves)
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
-/* An IOMMU that suggests a window, and firmware that says who needs none */
-FIXTURE(both_regions)
+/* What a platform says of the edu device before that is attached */
+FIXTURE(platform)
 {
 	struct space space;
 	struct device edu;
 	int eventfd;
 };
 
-FIXTURE_VARIANT(both_regions)
+FIXTURE_VARIANT(platform)
 {
 	enum backend backend;
 };
 
-FIXTURE_VARIANT_ADD(both_regions, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(both_regions, iommufd) { .backend = IOMMUFD };
+FIXTURE_VARIANT_ADD(platform, type1) { .backend = TYPE1 };
+FIXTURE_VARIANT_ADD(platform, iommufd) { .backend = IOMMUFD };
 
-FIXTURE_SETUP(both_regions)
+FIXTURE_SETUP(platform)
 {
 	module_unload("msi_quirk");
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, quirk(edu_address(), "hw_msi=0x20000000"));
 	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	self->edu = (struct device) { .fd = -1, .group = -1 };
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 }
 
-FIXTURE_TEARDOWN(both_regions)
+FIXTURE_TEARDOWN(platform)
 {
 	device_close(&self->edu);
 	space_close(&self->space);
 	module_unload("msi_quirk");
 }
 
-TEST_F(both_regions, bypass)
+/* The IOMMU suggests a window, and firmware says that the device needs none */
+TEST_F(platform, both_regions)
 {
 	struct doorbells d;
 	struct window w;
 
+	ASSERT_EQ(0, quirk(edu_address(), "hw_msi=0x20000000"));
 	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
 	EXPECT_EQ(0, d.count);
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_BYPASS, w.flags & (WINDOW_TRANSLATED | WINDOW_BYPASS));
+}
+
+/* An IOVA of 0 is as good as any other */
+TEST_F(platform, window_at_zero)
+{
+	ASSERT_EQ(0, quirk(edu_address(), "sw_msi=0"));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+	EXPECT_TRUE(doorbell_in(0, MIB));
 }
 
 FIXTURE(type1)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes a PCI device look as if it were on another platform, until it is
- * unloaded: with a reserved region, with a hardware MSI region, with MSIs of 32
- * bits, with more doorbells. The base has the first two only.
+ * unloaded: with a reserved region, with a hardware MSI region, with another MSI
+ * window, with MSIs of 32 bits, with more doorbells (not on the base).
  */
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
@@ -30,6 +30,10 @@ static unsigned long hw_msi;
 module_param(hw_msi, ulong, 0444);
 MODULE_PARM_DESC(hw_msi, "first byte of a hardware MSI region of 64 KiB, or 0");
 
+static long sw_msi = -1;
+module_param(sw_msi, long, 0444);
+MODULE_PARM_DESC(sw_msi, "first byte of the MSI window that the IOMMU suggests");
+
 static bool msi32;
 module_param(msi32, bool, 0444);
 MODULE_PARM_DESC(msi32, "the device cannot write messages above 4 GiB");
@@ -54,13 +58,22 @@ static void add_region(struct list_head *head, unsigned long start,
 		list_add_tail(&region->list, head);
 }
 
+/* The driver of the IOMMU comes last: it keeps out of the way of the others */
 static void get_resv_regions(struct device *dev, struct list_head *head)
 {
-	if (dev == &pdev->dev) {
+	struct iommu_resv_region *region;
+	bool ours = dev == &pdev->dev;
+
+	if (ours) {
 		add_region(head, reserved, SZ_1M, IOMMU_RESV_RESERVED);
 		add_region(head, hw_msi, SZ_64K, IOMMU_RESV_MSI);
 	}
 	ops->get_resv_regions(dev, head);
+	if (!ours || sw_msi < 0)
+		return;
+	list_for_each_entry(region, head, list)
+		if (region->type == IOMMU_RESV_SW_MSI)
+			region->start = sw_msi;
 }
 
 #ifdef SERIES
@@ -125,7 +138,7 @@ static int __init msi_quirk_init(void)
 	if (msi32)
 		pdev->no_64bit_msi = 1;
 	note_hw_msi(true);
-	if (reserved || hw_msi) {
+	if (reserved || hw_msi || sw_msi >= 0) {
 		iommu = dev->iommu->iommu_dev;
 		ops = iommu->ops;
 		quirky = *ops;
@@ -137,7 +150,7 @@ static int __init msi_quirk_init(void)
 
 static void __exit msi_quirk_exit(void)
 {
-	if (reserved || hw_msi)
+	if (ops)
 		pdev->dev.iommu->iommu_dev->ops = ops;
 	note_hw_msi(false);
 	if (msi32)
