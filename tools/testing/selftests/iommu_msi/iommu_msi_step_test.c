@@ -144,8 +144,8 @@ FIXTURE_VARIANT(step)
 	FIXTURE_VARIANT_ADD(step, iommufd_##name)			\
 		{ .backend = IOMMUFD, __VA_ARGS__ }
 
-/* The descriptor of a vector */
-STEP(descriptor, .function = "msi_insert_desc", .returns = -ENOMEM);
+/* A place for the descriptor of a vector, and for what VFIO knows of it */
+STEP(descriptor, .function = "__xa_insert", .returns = -ENOMEM);
 /* The number of the interrupt, with all that follows from it */
 STEP(number, .function = "__irq_domain_alloc_irqs", .returns = -ENOMEM);
 /* The event or SPI: none is free */
