@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -22,7 +22,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|faults|debug|64k|16k|nomsi]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|faults|debug|64k|16k|coverage|nomsi]
 	@scripts/build.sh $(PROFILE)
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]
@@ -46,6 +46,9 @@ stress:		## everything at once under KASAN and lockdep, every interrupt counted 
 
 fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
 	@scripts/fuzz.sh $(or $(CALLS),1000000) $(SEED) $(KEPT)
+
+coverage:	## which lines of the core all tests together run [MACHINES="kunit ..."]
+	@scripts/coverage.sh $(MACHINES)
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

@@ -47,7 +47,7 @@ build_tests() {
 			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
 	done
 	make -C "$ROOT/tools/iommu" "O=$3/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
-	cp "$ROOT/tools/boot/run-tests" "$3/lsmsi/lsmsi" "$2/tests/"
+	cp "$ROOT/tools/boot/run-tests" "$ROOT/tools/boot/window-parameter" "$3/lsmsi/lsmsi" "$2/tests/"
 }
 
 # build_test_modules <profile> <directory> <work>: out of tree, as a user of the
@@ -59,4 +59,27 @@ build_test_modules() {
 	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
 		LOCALVERSION= "M=$source" modules
 	cp "$source"/*.ko "$2/tests/"
+}
+
+# window_case good|taken|malformed: sets $append, the words of a kernel's command
+# line that say where the window is, and $command, which looks at what came of
+# them
+window_case() {
+	local default='0x0000000008000000 0x00000000080fffff' value read region message
+	case $1 in
+	good)
+		value=0xfe000000-0xfe0fffff read=$value message=''
+		region='0x00000000fe000000 0x00000000fe0fffff'
+		;;
+	taken)	# by the memory of PCI devices
+		value=0x10000000-0x100fffff read=$value region=$default
+		message='msi_iommu.window meets what is reserved for this device: another one is searched'
+		;;
+	malformed)
+		value=0xfe000000-0xfe0ffffe read='' region=$default
+		message="msi_iommu.window=$value is not <first>-<last>, inclusive, in multiples of 0x10000: ignored"
+		;;
+	esac
+	append=msi_iommu.window=$value
+	command="sh /tests/window-parameter '$read' '$region' '$message'"
 }

@@ -64,11 +64,26 @@ debug_killed_v2m() { killed debug v2m 900 100; }
 # What the series repairs: its tests fail without it
 faults_of_base() { scripts/faults.sh; }
 
+# What the command line says of the window
+window_parameter() {
+	local add=$CHECK_DIR/add log name append command
+	mkdir -p "$add/tests"
+	cp tools/boot/window-parameter "$add/tests/"
+	scripts/build.sh base
+	for name in good taken malformed; do
+		window_case "$name"
+		log=$CHECK_DIR/$name.ktap
+		scripts/boot.sh --profile base --append "$append" --add "$add" \
+			--run "$command" --log "$log" --timeout 120
+	done
+}
+
 check smmuv3-its base_its
 check smmuv3-v2m base_v2m
 check virtio-its base_virtio
 check debug-smmuv3-its debug_its 1800
 check debug-smmuv3-v2m debug_v2m 1800
+check window-parameter window_parameter
 check faults-smmuv3-its faults_its 1800
 check faults-smmuv3-v2m faults_v2m 1800
 check faults-smmuv3-ls-scfg faults_ls_scfg 1800

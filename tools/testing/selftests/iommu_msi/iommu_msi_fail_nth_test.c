@@ -3,7 +3,8 @@
  * Each allocation of an operation fails in turn, until none is left to fail:
  * what fails leaves everything as it was, and goes well the next time. Needs a
  * kernel with CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
- * CONFIG_FAULT_INJECTION_DEBUG_FS.
+ * CONFIG_FAULT_INJECTION_DEBUG_FS, and without KASAN also slab_nomerge on its
+ * command line.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

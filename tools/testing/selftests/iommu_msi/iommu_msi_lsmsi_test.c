@@ -85,4 +85,37 @@ TEST_F(lsmsi, live_vector)
 	EXPECT_NE(NULL, strstr(self->said, "0000:ff:1f.7"));
 }
 
+/* Is that what lsmsi says of the edu device's domain, in a column of its own? */
+static bool is_kind(const char *kind)
+{
+	char said[4096], column[32];
+
+	snprintf(column, sizeof(column), " %s ", kind);
+	return !lsmsi(edu_address(), said, sizeof(said)) && strstr(said, column);
+}
+
+TEST(kinds)
+{
+	struct space space;
+	struct device edu;
+
+	ASSERT_EQ(0, device_unbind(edu_address()));
+	ASSERT_EQ(0, device_set_default_domain(edu_address(), "identity"));
+	EXPECT_TRUE(is_kind("identity"));
+	ASSERT_EQ(0, device_set_default_domain(edu_address(), "DMA"));
+	EXPECT_TRUE(is_kind("dma"));
+	ASSERT_EQ(0, device_set_default_domain(edu_address(), "DMA-FQ"));
+	EXPECT_TRUE(is_kind("dma-fq"));
+	ASSERT_EQ(0, device_set_default_domain(edu_address(), "auto"));
+
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, space_open(&space, IOMMUFD));
+	ASSERT_EQ(0, device_open(&edu, &space, edu_address()));
+	EXPECT_TRUE(is_kind("unmanaged"));
+	ASSERT_EQ(0, device_detach(&edu));
+	EXPECT_TRUE(is_kind("blocked"));
+	device_close(&edu);
+	space_close(&space);
+}
+
 TEST_HARNESS_MAIN

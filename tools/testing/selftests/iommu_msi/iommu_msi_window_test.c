@@ -557,7 +557,8 @@ TEST_F(type1, second_group)
 FIXTURE(options)
 {
 	struct space space;
-	struct device edu;
+	struct device edu, nvme;
+	int eventfd;
 };
 
 FIXTURE_SETUP(options)
@@ -565,8 +566,10 @@ FIXTURE_SETUP(options)
 	struct window window;
 
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, device_to_vfio(nvme()));
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
-	self->edu = (struct device) { .fd = -1, .group = -1 };
+	self->edu = self->nvme = (struct device) { .fd = -1, .group = -1 };
+	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (window_query(&self->space, &window) == -ENOSYS)
 		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
 }
@@ -574,7 +577,9 @@ FIXTURE_SETUP(options)
 FIXTURE_TEARDOWN(options)
 {
 	device_close(&self->edu);
+	device_close(&self->nvme);
 	space_close(&self->space);
+	module_unload("msi_quirk");
 }
 
 static uint64_t option(struct space *space, uint32_t object, uint32_t id)
@@ -664,16 +669,104 @@ TEST_F(options, container)
 	close(group);
 }
 
+/* What IOMMU_MSI_INFO says of one object */
+static int query(struct space *space, uint32_t object, struct window *window)
+{
+	struct space at = *space;
+
+	at.ioas = object;
+	return window_query(&at, window);
+}
+
+/* Two domains in one IOAS have one window, and each its own pages of it */
+TEST_F(options, two_domains)
+{
+	struct space *space = &self->space;
+	struct window all, edu, other;
+	uint32_t hwpt;
+
+	ASSERT_EQ(0, edu_open(&self->edu, space));
+	ASSERT_EQ(0, device_open(&self->nvme, space, nvme()));
+	ASSERT_EQ(self->edu.hwpt, self->nvme.hwpt);
+	ASSERT_EQ(0, device_add_hwpt(&self->nvme, &hwpt));
+	/* No device has brought that one a window yet */
+	ASSERT_EQ(0, query(space, hwpt, &other));
+	EXPECT_EQ(WINDOW_PROGRAMMABLE, other.flags & ~WINDOW_TRANSLATED);
+	ASSERT_EQ(0, device_replace(&self->nvme, hwpt));
+
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, query(space, space->ioas, &all));
+	ASSERT_EQ(0, query(space, self->edu.hwpt, &edu));
+	ASSERT_EQ(0, query(space, hwpt, &other));
+	EXPECT_EQ(WINDOW_TRANSLATED, all.flags);
+	EXPECT_EQ(1, all.used);
+	EXPECT_EQ(MIB / all.granule - 1, all.free);
+	EXPECT_EQ(0, memcmp(&all, &edu, sizeof(all)));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, other.flags);
+	EXPECT_EQ(OLD, other.start);
+	EXPECT_EQ(0, other.used);
+	EXPECT_EQ(MIB / other.granule, other.free);
+
+	/* One of them is in use: both stay */
+	EXPECT_EQ(-EBUSY, window_set(space, NEW, MIB));
+	ASSERT_EQ(0, query(space, hwpt, &other));
+	EXPECT_EQ(OLD, other.start);
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, window_set(space, NEW, MIB));
+	ASSERT_EQ(0, query(space, self->edu.hwpt, &edu));
+	ASSERT_EQ(0, query(space, hwpt, &other));
+	EXPECT_EQ(NEW, edu.start);
+	EXPECT_EQ(NEW, other.start);
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+}
+
 TEST_F(options, refuse)
 {
+	struct iommu_option option = {
+		.size = sizeof(option), .option_id = IOMMU_OPTION_SW_MSI_SIZE,
+		.op = 2, .object_id = self->space.ioas,
+	};
+	struct iommu_msi_info info = {
+		.size = sizeof(info), .object_id = self->space.ioas, .__reserved = 1,
+	};
 	struct space gone = self->space;
+	struct window w;
 	uint64_t value;
 
 	gone.ioas = 4711;
 	EXPECT_EQ(-ENOENT, window_set(&gone, NEW, MIB));
 	EXPECT_EQ(-ENOENT, option_get(&gone, gone.ioas, IOMMU_OPTION_SW_MSI_SIZE,
 				      &value));
+	EXPECT_EQ(-ENOENT, window_query(&gone, &w));
 	EXPECT_EQ(-EOPNOTSUPP, option_set(&self->space, self->space.ioas, 99, 1));
+	EXPECT_EQ(-1, ioctl(self->space.fd, IOMMU_OPTION, &option));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, ioctl(self->space.fd, IOMMU_MSI_INFO, &info));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+
+	/* A device is neither an IOAS nor a HWPT */
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
+	EXPECT_EQ(-EINVAL, query(&self->space, self->edu.id, &w));
+	EXPECT_EQ(-ENOENT, option_get(&self->space, self->edu.id,
+				      IOMMU_OPTION_SW_MSI_SIZE, &value));
+}
+
+/* A context's window that does not suit a device keeps it out */
+TEST_F(options, context_refused)
+{
+	struct space later = self->space;
+
+	ASSERT_EQ(0, quirk(edu_address(), "msi32=1"));
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, 1ULL << 32));
+	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
+	ASSERT_EQ(0, space_add_ioas(&self->space, &later.ioas));
+	EXPECT_EQ(-ERANGE, device_open(&self->edu, &later, edu_address()));
+	device_close(&self->edu);
+	EXPECT_EQ(0, module_unload("msi_quirk"));
+	EXPECT_EQ(0, device_open(&self->edu, &later, edu_address()));
+	self->edu.space = &self->space;
 }
 
 TEST_HARNESS_MAIN

@@ -37,6 +37,22 @@ static int write_file(const char *dir, const char *name, const char *text)
 	return ret;
 }
 
+int device_unbind(const char *bdf)
+{
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/driver", bdf);
+	return access(dir, F_OK) ? 0 : write_file(dir, "unbind", bdf);
+}
+
+int device_set_default_domain(const char *bdf, const char *type)
+{
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	return write_file(dir, "type", type);
+}
+
 int device_to_vfio(const char *bdf)
 {
 	char dir[128], link[256];
@@ -45,14 +61,12 @@ int device_to_vfio(const char *bdf)
 
 	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/driver", bdf);
 	n = readlink(dir, link, sizeof(link) - 1);
-	if (n > 0) {
-		link[n] = '\0';
-		if (strstr(link, "/vfio-pci"))
-			return 0;
-		ret = write_file(dir, "unbind", bdf);
-		if (ret)
-			return ret;
-	}
+	link[n > 0 ? n : 0] = '\0';
+	if (strstr(link, "/vfio-pci"))
+		return 0;
+	ret = device_unbind(bdf);
+	if (ret)
+		return ret;
 	*strrchr(dir, '/') = '\0';
 	ret = write_file(dir, "driver_override", "vfio-pci");
 	if (ret)
@@ -166,13 +180,23 @@ static int open_type1(struct device *dev, const char *bdf)
 	return dev->fd < 0 ? -errno : 0;
 }
 
-int device_replace(struct device *dev, uint32_t ioas)
+int device_replace(struct device *dev, uint32_t pt)
 {
 	struct vfio_device_attach_iommufd_pt attach = {
-		.argsz = sizeof(attach), .pt_id = ioas,
+		.argsz = sizeof(attach), .pt_id = pt,
 	};
+	int ret = call(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 
-	return call(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	if (!ret)
+		dev->hwpt = attach.pt_id;
+	return ret;
+}
+
+int device_detach(struct device *dev)
+{
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
+
+	return call(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
 }
 
 int device_add_hwpt(struct device *dev, uint32_t *hwpt)

@@ -24,9 +24,9 @@ struct device {
 	struct space *space;
 	int fd;
 	int group;
-	uint32_t id;		/* of iommufd */
 	volatile void *bar;
 	size_t bar_size;
+	uint32_t id, hwpt;	/* iommufd's of the device, of what it is attached to */
 };
 
 #define MAX_DOMAINS	16
@@ -46,6 +46,9 @@ int space_add_ioas(struct space *space, uint32_t *ioas);
 int space_map(struct space *space, void *at, uint64_t iova, uint64_t size);
 void space_close(struct space *space);
 
+int device_unbind(const char *bdf);
+/* One without a driver: identity, DMA, DMA-FQ, or auto, which it had at first */
+int device_set_default_domain(const char *bdf, const char *type);
 int device_to_vfio(const char *bdf);
 /* Where its group, and the device itself, are in /dev */
 int device_group(const char *bdf, char *path, size_t size);
@@ -53,7 +56,9 @@ int device_cdev(const char *bdf, char *path, size_t size);
 /* An NVMe disk takes 100 ms for a reset, each time it is opened or closed */
 int device_without_reset(const char *bdf);
 int device_open(struct device *dev, struct space *space, const char *bdf);
-int device_replace(struct device *dev, uint32_t ioas);
+/* @pt is an IOAS or a HWPT */
+int device_replace(struct device *dev, uint32_t pt);
+int device_detach(struct device *dev);
 /* Another page table, in the IOAS that the device was opened in */
 int device_add_hwpt(struct device *dev, uint32_t *hwpt);
 int device_enable(struct device *dev);
