@@ -46,8 +46,8 @@ machine_virtio_its() {
 	boot kunit.enable=0 "DOORBELLS=0 $(selftests "${TESTS[@]}" "${TESTS_BYPASS[@]}")" --iommu virtio
 }
 machine_faults() {
-	# Caches of their own: the sweep must be able to spare one of them
-	boot 'kunit.enable=0 slab_nomerge' "VECTORS=3 $(selftests "${TESTS_FAULTS[@]}")" "${DISK_OF_FEW[@]}"
+	# Caches of their own: those of procfs must be spared, see the test
+	boot 'kunit.enable=0 slab_nomerge' "VECTORS=3 SPARE=kmalloc-32 $(selftests "${TESTS_FAULTS[@]}")" "${DISK_OF_FEW[@]}"
 }
 machine_window_good()      { boot_window good; }
 machine_window_taken()     { boot_window taken; }
