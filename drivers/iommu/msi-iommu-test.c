@@ -7,18 +7,24 @@
  * table in an xarray and notes every call that a page table would choke on.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/fault-inject.h>
 #include <linux/fwnode.h>
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/kthread.h>
 #include <linux/msi-iommu.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
+
+#include <trace/events/iommu_msi.h>
 
 #include "iommu-priv.h"
 #include "msi-iommu.h"
@@ -301,6 +307,9 @@ static struct iommu_domain *mock_domain_for(struct kunit *test,
 struct fixture {
 	struct device *dev;
 	struct iommu_domain *domain;	/* @dev is attached to it */
+	/* For the tests that need them */
+	struct iommu_domain *other;
+	struct msi_desc desc;
 };
 
 static int fixture_init(struct kunit *test)
@@ -655,8 +664,19 @@ static void test_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iova, freed);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K);
 
+	/* Two are free, but not side by side */
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + 79 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K - 4 - 0x40, 8,
+				  &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 254);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + 78 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K - 4 - 0x40, 8,
+				  &iova), 0);
+	KUNIT_EXPECT_EQ(test, ALIGN(iova, SZ_4K), freed - 0x40 + SZ_4K);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K - 4 - 0x40);
+
 	for (i = 0; i < 256; i++)
-		if (i != 77)
+		if (i < 77 || i > 79)
 			iommu_msi_put_doorbell_iova(f->domain,
 						    DOORBELL + i * SZ_4K);
 }
@@ -729,6 +749,8 @@ static void test_aperture(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_get_msi_cookie(d), 0);
 	expect_window(test, d, 0, 0);
 	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), -ENXIO);
+	/* It reads like this, but this is none */
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, 0, 0), -EINVAL);
 
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, WINDOW, WINDOW_END), 0);
 	expect_window(test, d, WINDOW, WINDOW_END);
@@ -938,6 +960,7 @@ static void desc_init(struct msi_desc *desc, struct device *dev)
 static void test_desc_outlives_domain(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
+	struct iommu_domain *next[2];
 	struct msi_desc desc[3];
 	dma_addr_t iova;
 	int i;
@@ -956,6 +979,27 @@ static void test_desc_outlives_domain(struct kunit *test)
 	fixture_free_domain(f);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.errors), 0);
+
+	/* What comes next has the same doorbell elsewhere, and moves alone */
+	for (i = 0; i < 2; i++)
+		next[i] = mock_domain_for(test, f->dev);
+	f->domain = next[0];
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	for (i = 0; i < 2; i++)
+		KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next[i], SZ_4G,
+							     SZ_4G + SZ_1M - 1), 0);
+	desc_init(&f->desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL + SZ_4K,
+						     4), 0);
+	expect_mapped(test, f->domain, SZ_4G + 0x40, DOORBELL + SZ_4K);
+	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 next[1]), 0);
+	iommu_domain_free(f->domain);
+	f->domain = next[1];
+	expect_mapped(test, f->domain, SZ_4G + 0x40, DOORBELL + SZ_4K);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL + SZ_4K), 1);
+	iommu_msi_release_desc(&f->desc);
 
 	for (i = 0; i < ARRAY_SIZE(desc); i++) {
 		KUNIT_EXPECT_NOT_NULL(test, desc[i].iommu_msi_binding);
@@ -1001,6 +1045,47 @@ static void test_desc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msg.address_lo, 0x1234);
 	iommu_msi_release_desc(&desc[1]);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+/* Registers next to each other, in whichever order: one doorbell, one binding */
+static void test_desc_extent(struct kunit *test)
+{
+	static const struct {
+		int offset;
+		size_t size;
+	} at[] = {
+		{ 0, 4 }, { -8, 4 }, { 0, 16 }, { 8, 4 }, { -8, 24 },
+	};
+	struct fixture *f = fixture_window(test);
+	struct msi_desc desc[ARRAY_SIZE(at)];
+	struct iommu_domain *next;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		desc_init(&desc[i], f->dev);
+		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
+							     DOORBELL + at[i].offset,
+							     at[i].size), 0);
+		KUNIT_EXPECT_PTR_EQ(test, desc[i].iommu_msi_binding,
+				    desc[0].iommu_msi_binding);
+		KUNIT_EXPECT_EQ(test, desc[i].iommu_msi_offset,
+				desc[0].iommu_msi_offset);
+	}
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), ARRAY_SIZE(at));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+
+	/* All of them move */
+	next = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 next), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), ARRAY_SIZE(at));
+	expect_mapped(test, next, DOORBELL - 8 + desc[0].iommu_msi_offset,
+		      DOORBELL - 8);
+	iommu_domain_free(f->domain);
+	f->domain = next;
+	for (i = 0; i < ARRAY_SIZE(at); i++)
+		iommu_msi_release_desc(&desc[i]);
 }
 
 static void test_desc_fails(struct kunit *test)
@@ -1171,12 +1256,32 @@ static void test_replace(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, get(none, DOORBELL + SZ_1M, 4, &iova), 0);
 	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
 							 none), -EBUSY);
-	/* This one is there, elsewhere */
+	/* This one is there, elsewhere, and nothing in the way of the other */
+	KUNIT_ASSERT_EQ(test, get(none, DOORBELL + SZ_2M, 4, &iova), 0);
 	KUNIT_ASSERT_EQ(test, get(none, DOORBELL, 4, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, WINDOW + SZ_8K + 0x40);
+	iommu_msi_put_doorbell_iova(none, DOORBELL + SZ_1M);
+	iommu_msi_put_doorbell_iova(none, DOORBELL + SZ_2M);
 	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
 							 none), -EBUSY);
 	KUNIT_EXPECT_EQ(test, refs_of(none, DOORBELL), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(none, DOORBELL + SZ_4K), 0);
 	iommu_domain_free(none);
+
+	/* A domain that takes no part cannot have it, and a static one need not */
+	mock.unsupported = true;
+	none = mock_domain_for(test, f->dev);
+	mock.unsupported = false;
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 none), -EINVAL);
+	iommu_domain_free(none);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 &mock_blocked), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+							 f->domain), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 
 	/* It fits, but the driver refuses to attach */
 	next = mock_domain_for(test, f->dev);
@@ -1201,6 +1306,46 @@ static void test_replace(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		iommu_msi_release_desc(&desc[i]);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+}
+
+/* What is mapped is not made of the next domain's pages, or too much for it */
+static void test_replace_pages(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_group *group;
+	struct iommu_domain *next;
+
+	group = f->dev->iommu_group;
+	desc_init(&f->desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL + SZ_4K,
+						     SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+
+	mock.pgsizes = SZ_64K;
+	next = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_64K,
+						     WINDOW_END), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
+	iommu_domain_free(next);
+
+	mock.pgsizes = SZ_4K;
+	next = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW,
+						     WINDOW + SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
+	/* The first of two pages is the window's last one */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_4K,
+						     WINDOW + SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
+	KUNIT_EXPECT_EQ(test, next->msi_cookie->used_pages, 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_4K,
+						     WINDOW + SZ_8K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), 0);
+	expect_mapped(test, next, WINDOW + 0x40, DOORBELL + SZ_4K);
+	expect_mapped(test, next, WINDOW + SZ_4K, DOORBELL + SZ_8K - 0x40);
+	iommu_domain_free(f->domain);
+	f->domain = next;
+	iommu_msi_release_desc(&f->desc);
 }
 
 static void test_replace_huge(struct kunit *test)
@@ -1389,6 +1534,12 @@ static void test_exposure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 	iommu_msi_allow_unsafe_doorbells = false;
+	/* The frame is the end of its page, not the start */
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, DOORBELL + SZ_1M - SZ_4K,
+							  frame + SZ_1M - SZ_4K,
+							  SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + SZ_1M - SZ_4K, 4, &iova),
+			-EPERM);
 	fixture_free_domain(f);
 
 	mock.pgsizes = SZ_4K;
@@ -1473,6 +1624,104 @@ static void test_survey(struct kunit *test)
 	irq_domain_remove(alien);
 }
 
+#ifdef CONFIG_PCI
+/* The flags of an MSI capability, all that the device has */
+static u16 mock_msi_flags;
+static int mock_pci_error;
+
+static int mock_pci_read(struct pci_bus *bus, unsigned int devfn, int where,
+			 int size, u32 *val)
+{
+	*val = where == 0x50 + PCI_MSI_FLAGS ? mock_msi_flags : 0;
+	return mock_pci_error;
+}
+
+static struct pci_ops mock_pci_ops = {
+	.read = mock_pci_read,
+};
+
+static struct pci_bus mock_bus = {
+	.ops = &mock_pci_ops,
+};
+
+/* As much of a PCI device as is looked at, with the fixture's IOMMU */
+static struct pci_dev *mock_pci_device(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	mock_pci_error = 0;
+	pdev->bus = &mock_bus;
+	pdev->dev.init_name = "msi-mock-pci";
+	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.iommu = f->dev->iommu;
+	return pdev;
+}
+
+/* Up to where a device can write messages */
+static u64 limit_of(struct kunit *test, struct pci_dev *pdev)
+{
+	struct iommu_msi_survey survey;
+
+	iommu_msi_survey_init(&survey, SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(&pdev->dev, &survey), 0);
+	iommu_msi_survey_end(&survey);
+	return survey.limit;
+}
+
+static void test_pci_limit(struct kunit *test)
+{
+	struct pci_host_bridge *bridge = pci_alloc_host_bridge(0);
+	struct pci_dev *pdev;
+
+	KUNIT_ASSERT_NOT_NULL(test, bridge);
+	mock_bus.bridge = &bridge->dev;
+	fixture_attach(test);
+	pdev = mock_pci_device(test);
+
+	/* No MSI at all, or none that says so */
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
+	pdev->msi_cap = 0x50;
+	mock_msi_flags = PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT;
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
+	mock_msi_flags = PCI_MSI_FLAGS_MASKBIT;
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U32_MAX);
+	/* Its configuration space cannot be read */
+	mock_pci_error = PCIBIOS_DEVICE_NOT_FOUND;
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
+	/* A quirk knows better than the capability */
+	mock_pci_error = 0;
+	mock_msi_flags = PCI_MSI_FLAGS_64BIT;
+	pdev->no_64bit_msi = true;
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U32_MAX);
+	pci_free_host_bridge(bridge);
+}
+
+static void test_pci_bridge(struct kunit *test)
+{
+	struct pci_host_bridge *bridge = pci_alloc_host_bridge(0);
+	/* At WINDOW to WINDOW + 3M - 1 on the bus, and where that has I/O ports */
+	struct resource memory = DEFINE_RES_MEM(SZ_1G + WINDOW, 3 * SZ_1M);
+	struct resource ports = DEFINE_RES_IO(WINDOW + 3 * SZ_1M, SZ_1M);
+	struct pci_dev *pdev;
+
+	KUNIT_ASSERT_NOT_NULL(test, bridge);
+	mock_bus.bridge = &bridge->dev;
+	fixture_attach(test);
+	pdev = mock_pci_device(test);
+
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
+	pci_add_resource(&bridge->windows, &ports);
+	pci_add_resource_offset(&bridge->windows, &memory, SZ_1G);
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW + 3 * SZ_1M);
+	/* Together with what is reserved */
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW + 3 * SZ_1M,
+					WINDOW + 4 * SZ_1M), WINDOW + 5 * SZ_1M);
+	pci_free_host_bridge(bridge);
+}
+#endif /* CONFIG_PCI */
+
 /* --- messages ------------------------------------------------------------ */
 
 static void test_pa_to_va(struct kunit *test)
@@ -1490,6 +1739,8 @@ static void test_pa_to_va(struct kunit *test)
 	int ret;
 
 	KUNIT_EXPECT_PTR_EQ(test, iommu_msi_domain(f->dev), f->domain);
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENXIO);
+	KUNIT_ASSERT_EQ(test, iommu_get_msi_cookie(f->domain), 0);
 	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENXIO);
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
 						     WINDOW_END), 0);
@@ -1518,20 +1769,108 @@ static void test_pa_to_va(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
 }
 
+/* --- tracepoints --------------------------------------------------------- */
+
+#ifdef CONFIG_TRACEPOINTS
+/* What a tracepoint said last, and how often it was heard */
+struct heard {
+	u32 domain;
+	phys_addr_t pa;
+	dma_addr_t iova;
+	size_t size;
+	unsigned int refs, times;
+};
+
+static struct heard heard_map, heard_get, heard_put, heard_unmap;
+
+static void hear(void *data, u32 domain, phys_addr_t pa, dma_addr_t iova,
+		 size_t size, unsigned int refs)
+{
+	struct heard *h = data;
+
+	*h = (struct heard) {
+		.domain = domain, .pa = pa, .iova = iova, .size = size,
+		.refs = refs, .times = h->times + 1,
+	};
+}
+
+static void expect_heard(struct kunit *test, const struct heard *h,
+			 unsigned int times, unsigned int refs)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, h->times, times);
+	KUNIT_EXPECT_EQ(test, h->domain, f->domain->msi_cookie->id);
+	KUNIT_EXPECT_EQ(test, h->pa, DOORBELL - 0x40);
+	KUNIT_EXPECT_EQ(test, h->iova, WINDOW);
+	KUNIT_EXPECT_EQ(test, h->size, SZ_4K);
+	KUNIT_EXPECT_EQ(test, h->refs, refs);
+}
+
+static void unhear(void *unused)
+{
+	unregister_trace_iommu_msi_map(hear, &heard_map);
+	unregister_trace_iommu_msi_get(hear, &heard_get);
+	unregister_trace_iommu_msi_put(hear, &heard_put);
+	unregister_trace_iommu_msi_unmap(hear, &heard_unmap);
+	tracepoint_synchronize_unregister();
+}
+
+static void test_trace(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct msi_desc desc;
+	dma_addr_t iova;
+
+	heard_map = heard_get = heard_put = heard_unmap = (struct heard) {};
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, unhear, NULL), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_map(hear, &heard_map), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_get(hear, &heard_get), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_put(hear, &heard_put), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_unmap(hear, &heard_unmap), 0);
+
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	expect_heard(test, &heard_map, 1, 1);
+	KUNIT_EXPECT_EQ(test, heard_get.times, 0);
+
+	/* Looked up, bound, and by the binding that there is */
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	expect_heard(test, &heard_get, 1, 2);
+	desc_init(&desc, f->dev);
+	desc_init(&f->desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	expect_heard(test, &heard_get, 2, 3);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL, 4), 0);
+	expect_heard(test, &heard_get, 3, 4);
+
+	iommu_msi_release_desc(&desc);
+	expect_heard(test, &heard_put, 1, 3);
+	iommu_msi_release_desc(&f->desc);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	expect_heard(test, &heard_put, 3, 1);
+	KUNIT_EXPECT_EQ(test, heard_unmap.times, 0);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	expect_heard(test, &heard_put, 4, 0);
+	expect_heard(test, &heard_unmap, 1, 0);
+	expect_heard(test, &heard_map, 1, 1);
+}
+#endif
+
 /* --- threads ------------------------------------------------------------- */
 
 #define THREADS	4
 
 struct racer {
 	struct task_struct *task;
+	struct completion done;
+	void (*run)(struct racer *r);
 	struct iommu_domain *domain;
 	unsigned int id;
 	int bad;
 };
 
-static int race_get_put(void *data)
+static void race_get_put(struct racer *r)
 {
-	struct racer *r = data;
 	dma_addr_t iova;
 	int i;
 
@@ -1546,12 +1885,10 @@ static int race_get_put(void *data)
 			iommu_msi_put_doorbell_iova(r->domain, addr);
 		cond_resched();
 	}
-	return r->bad;
 }
 
-static int race_set(void *data)
+static void race_set(struct racer *r)
 {
-	struct racer *r = data;
 	int i;
 
 	for (i = 0; i < 4000; i++) {
@@ -1561,13 +1898,11 @@ static int race_set(void *data)
 			r->bad++;
 		cond_resched();
 	}
-	return r->bad;
 }
 
-static int race_read(void *data)
+static void race_read(struct racer *r)
 {
 	struct iommu_domain_msi_geometry g;
-	struct racer *r = data;
 	int i;
 
 	for (i = 0; i < 20000; i++) {
@@ -1578,29 +1913,57 @@ static int race_read(void *data)
 		if (!(i % 64))
 			cond_resched();
 	}
-	return r->bad;
 }
 
-static void run_race(struct kunit *test, struct iommu_domain *domain,
-		     int (*first)(void *data), int (*others)(void *data))
+static int race(void *data)
 {
-	struct racer racers[THREADS] = {};
+	struct racer *r = data;
+
+	r->run(r);
+	complete(&r->done);
+	return 0;
+}
+
+static void start_race(struct kunit *test, struct racer *racers,
+		       struct iommu_domain *domain,
+		       void (*first)(struct racer *r),
+		       void (*others)(struct racer *r))
+{
 	int i;
 
 	for (i = 0; i < THREADS; i++) {
-		racers[i].domain = domain;
-		racers[i].id = i;
-		racers[i].task = kthread_create(i ? others : first, &racers[i],
-						"msi-race/%d", i);
+		racers[i] = (struct racer) {
+			.run = i ? others : first, .domain = domain, .id = i,
+		};
+		init_completion(&racers[i].done);
+		racers[i].task = kthread_create(race, &racers[i], "msi-race/%d", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
 		get_task_struct(racers[i].task);
 	}
 	for (i = 0; i < THREADS; i++)
 		wake_up_process(racers[i].task);
+}
+
+/* Not by kthread_stop(): it may come before the thread has begun */
+static void end_race(struct kunit *test, struct racer *racers)
+{
+	int i;
+
 	for (i = 0; i < THREADS; i++) {
-		kthread_stop_put(racers[i].task);
+		wait_for_completion(&racers[i].done);
+		put_task_struct(racers[i].task);
 		KUNIT_EXPECT_EQ_MSG(test, racers[i].bad, 0, "thread %d", i);
 	}
+}
+
+static void run_race(struct kunit *test, struct iommu_domain *domain,
+		     void (*first)(struct racer *r),
+		     void (*others)(struct racer *r))
+{
+	struct racer racers[THREADS];
+
+	start_race(test, racers, domain, first, others);
+	end_race(test, racers);
 }
 
 static void test_race_get_put(struct kunit *test)
@@ -1619,81 +1982,291 @@ static void test_race_geometry(struct kunit *test)
 	run_race(test, f->domain, race_set, race_read);
 }
 
+static void race_cookie(struct racer *r)
+{
+	r->bad = iommu_get_msi_cookie(r->domain);
+}
+
+/* Is it asleep, on the mutex that the test holds? */
+static bool is_blocked(struct racer *r)
+{
+	return READ_ONCE(r->task->__state) == TASK_UNINTERRUPTIBLE;
+}
+
+/* All have seen that there is no cookie when the first of them makes one */
+static void test_race_cookie(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	struct racer racers[THREADS];
+	struct iommu_msi_cookie *cookie;
+	unsigned int cookies = 0, tries;
+	unsigned long id;
+	int i;
+
+	mutex_lock(&iommu_msi_cookies_lock);
+	start_race(test, racers, f->domain, race_cookie, race_cookie);
+	for (i = 0; i < THREADS; i++) {
+		for (tries = 0; tries < 1000 && !is_blocked(&racers[i]); tries++)
+			msleep(10);
+		KUNIT_EXPECT_LT(test, tries, 1000);
+	}
+	KUNIT_EXPECT_NULL(test, f->domain->msi_cookie);
+	mutex_unlock(&iommu_msi_cookies_lock);
+	end_race(test, racers);
+
+	xa_for_each(&iommu_msi_cookies, id, cookie) {
+		KUNIT_EXPECT_PTR_EQ(test, cookie, f->domain->msi_cookie);
+		cookies++;
+	}
+	KUNIT_EXPECT_EQ(test, cookies, 1);
+}
+
 /* --- allocation failures ------------------------------------------------- */
 
 #ifdef CONFIG_FAILSLAB
+static void *failslab_knob(const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL), *knob = NULL;
+	void *value = NULL;
+
+	if (dir)
+		knob = debugfs_lookup(name, dir);
+	if (knob)
+		value = d_inode(knob)->i_private;
+	dput(knob);
+	dput(dir);
+	return value;
+}
+
 /*
  * What a test would write to debugfs: let failslab fail allocations that may
- * reclaim, without a stack trace for each. Returns false if it cannot.
+ * reclaim, without a stack trace for each, and all those of a task that has
+ * make_it_fail. Returns false if it cannot.
  */
 static bool failslab_setup(bool on)
 {
-	struct dentry *dir = debugfs_lookup("failslab", NULL);
-	struct dentry *ignore, *verbose;
-	bool ok = false;
+	unsigned long *probability = failslab_knob("probability");
+	bool *ignore = failslab_knob("ignore-gfp-wait");
+	struct fault_attr *attr;
 
-	if (!dir)
+	if (!probability || !ignore)
 		return false;
-	ignore = debugfs_lookup("ignore-gfp-wait", dir);
-	verbose = debugfs_lookup("verbose", dir);
-	if (ignore && verbose) {
-		*(bool *)d_inode(ignore)->i_private = !on;
-		*(unsigned long *)d_inode(verbose)->i_private = on ? 0 : 2;
-		ok = true;
+	attr = container_of(probability, struct fault_attr, probability);
+	attr->verbose = on ? 0 : 2;
+	attr->task_filter = on;
+	attr->probability = on ? 100 : 0;
+	atomic_set(&attr->times, on ? -1 : 1);
+	*ignore = !on;
+	return true;
+}
+
+/*
+ * Makes @call with its first, its second, ... allocation failing, or @all from
+ * that one on, until there are no more. @undo is told whether @call failed, and
+ * looks at what is left. Returns how many calls failed.
+ */
+static unsigned int fail_from(struct kunit *test, bool all,
+			      int (*call)(struct kunit *test),
+			      void (*undo)(struct kunit *test, bool failed))
+{
+	unsigned int n, failures = 0;
+	int ret = -ENOMEM;
+
+	for (n = 1; ret && n < 100; n++) {
+		int left;
+
+		current->make_it_fail = all;
+		current->fail_nth = n;
+		ret = call(test);
+		left = current->fail_nth;
+		current->fail_nth = 0;
+		current->make_it_fail = 0;
+
+		/* Retried inside, or failed; never half done */
+		undo(test, ret);
+		if (ret) {
+			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+			KUNIT_EXPECT_EQ(test, left, 0);
+			failures++;
+		} else if (!left) {
+			ret = -EAGAIN;
+		}
 	}
-	dput(verbose);
-	dput(ignore);
-	dput(dir);
-	return ok;
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	return failures;
+}
+
+/*
+ * At least @expected calls must fail with one allocation; debugging makes some
+ * of its own between those of the call, which may hide one or two. What tries
+ * again fails when all do.
+ */
+static void fail_each(struct kunit *test, unsigned int expected,
+		      int (*call)(struct kunit *test),
+		      void (*undo)(struct kunit *test, bool failed))
+{
+	unsigned int one, all;
+
+	if (!failslab_setup(true))
+		kunit_skip(test, "failslab is not in debugfs (FAULT_INJECTION_DEBUG_FS)");
+	one = fail_from(test, false, call, undo);
+	all = fail_from(test, true, call, undo);
+	failslab_setup(false);
+
+	KUNIT_EXPECT_GE(test, one, expected);
+	KUNIT_EXPECT_GE(test, all, expected);
+}
+
+static int set_get_prepare(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	dma_addr_t iova;
+
+	return iommu_msi_set_aperture(f->domain, WINDOW, WINDOW_END) ?:
+	       get(f->domain, ALIGN(DOORBELL, SZ_4K) - 4, 8, &iova) ?:
+	       iommu_msi_prepare_desc(&f->desc, DOORBELL, 4);
+}
+
+static void end_cookie(struct kunit *test, bool failed)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, !f->desc.iommu_msi_binding, failed);
+	iommu_msi_release_desc(&f->desc);
+	iommu_put_msi_cookie(f->domain);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&iommu_msi_cookies));
 }
 
 static void test_fail_alloc(struct kunit *test)
 {
 	struct fixture *f = fixture_attach(test);
-	phys_addr_t edge = ALIGN(DOORBELL, SZ_4K);
-	unsigned int n, failures = 0;
-	struct msi_desc desc;
+
+	desc_init(&f->desc, f->dev);
+	/* Cookie, its id, table, bitmap, doorbell and binding */
+	fail_each(test, 3, set_get_prepare, end_cookie);
+}
+
+/* One more than the map covers at first */
+static int get_one_more(struct kunit *test)
+{
+	struct fixture *f = test->priv;
 	dma_addr_t iova;
-	int ret = -ENOMEM;
 
-	if (!failslab_setup(true))
-		kunit_skip(test, "failslab is not in debugfs (FAULT_INJECTION_DEBUG_FS)");
+	return get(f->domain, DOORBELL - SZ_4K, 4, &iova);
+}
 
-	desc_init(&desc, f->dev);
-	for (n = 1; ret && n < 100; n++) {
-		int left;
+static void put_one(struct kunit *test, bool failed)
+{
+	struct fixture *f = test->priv;
 
-		current->fail_nth = n;
-		ret = iommu_msi_set_aperture(f->domain, WINDOW, WINDOW_END);
-		if (!ret)
-			ret = get(f->domain, edge - 4, 8, &iova);
-		if (!ret)
-			ret = iommu_msi_prepare_desc(&desc, DOORBELL, 4);
-		left = current->fail_nth;
-		current->fail_nth = 0;
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL - SZ_4K), !failed);
+	if (!failed)
+		iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 256);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 256);
+}
 
-		/* Retried inside, or failed; never half done */
-		if (ret) {
-			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
-			KUNIT_EXPECT_EQ(test, left, 0);
-			KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
-			failures++;
-		} else if (!left) {
-			ret = -EAGAIN;
-		}
-		iommu_msi_release_desc(&desc);
-		iommu_put_msi_cookie(f->domain);
-		KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-		KUNIT_EXPECT_TRUE(test, xa_empty(&iommu_msi_cookies));
+static void test_fail_grow(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+	dma_addr_t iova;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW + SZ_4M - 1), 0);
+	for (i = 0; i < 256; i++)
+		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
+					  &iova), 0);
+	/* Doorbell, map, the mock's page table entry */
+	fail_each(test, 2, get_one_more, put_one);
+	KUNIT_EXPECT_GT(test, f->domain->msi_cookie->map_pages, 256);
+	for (i = 0; i < 256; i++) {
+		iova = 0;
+		KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
+					  &iova), 0);
+		KUNIT_EXPECT_EQ(test, iova, WINDOW + i * SZ_4K + 0x40);
 	}
-	failslab_setup(false);
+}
 
-	KUNIT_EXPECT_EQ(test, ret, 0);
-	/*
-	 * Cookie, its id, table, bitmap, doorbell and binding; debugging makes
-	 * allocations of its own between them, which may hide one or two.
-	 */
-	KUNIT_EXPECT_GE(test, failures, 3);
+static int replace_by_other(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	return iommu_group_replace_domain(f->dev->iommu_group, f->other);
+}
+
+static void replace_back(struct kunit *test, bool failed)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), failed);
+	KUNIT_EXPECT_EQ(test, refs_of(f->other, DOORBELL), !failed);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev),
+			    failed ? f->domain : f->other);
+	if (!failed)
+		KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
+								 f->domain), 0);
+}
+
+/* To a window in which the IOVA is beyond what the map covers at first */
+static void test_fail_replace(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW + SZ_2M,
+						     WINDOW + SZ_4M - 1), 0);
+	desc_init(&f->desc, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL, 4), 0);
+	f->other = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->other, WINDOW,
+						     WINDOW + SZ_4M - 1), 0);
+	KUNIT_ASSERT_EQ(test, f->other->msi_cookie->map_pages, 256);
+
+	/* Doorbell, map, the mock's page table entry */
+	fail_each(test, 2, replace_by_other, replace_back);
+	KUNIT_EXPECT_GT(test, f->other->msi_cookie->map_pages, 512);
+	expect_mapped(test, f->domain, WINDOW + SZ_2M + 0x40, DOORBELL);
+	iommu_domain_free(f->other);
+	iommu_msi_release_desc(&f->desc);
+}
+
+static int register_and_survey(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct irq_domain *irqs = dev_get_msi_domain(f->dev);
+	struct iommu_msi_survey survey;
+	int ret;
+
+	ret = iommu_msi_register_doorbell(irqs, DOORBELL, DOORBELL, 4);
+	if (ret)
+		return ret;
+	iommu_msi_survey_init(&survey, SZ_4K);
+	ret = iommu_msi_survey_device(f->dev, &survey);
+	/* One that needs a node of the survey's xarray is counted, or fails */
+	if (survey.pages != !ret)
+		ret = -EBADE;
+	iommu_msi_survey_end(&survey);
+	return ret;
+}
+
+static void unregister(struct kunit *test, bool failed)
+{
+	struct fixture *f = test->priv;
+
+	iommu_msi_unregister_doorbells(dev_get_msi_domain(f->dev));
+}
+
+static void test_fail_survey(struct kunit *test)
+{
+	struct irq_domain *irqs = mock_irq_domain(test, NULL);
+	struct fixture *f = fixture_attach(test);
+
+	dev_set_msi_domain(f->dev, irqs);
+	fail_each(test, 1, register_and_survey, unregister);
+	dev_set_msi_domain(f->dev, NULL);
+	irq_domain_remove(irqs);
 }
 #endif /* CONFIG_FAILSLAB */
 
@@ -1715,6 +2288,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_cookie_api_refs),
 	KUNIT_CASE(test_desc_outlives_domain),
 	KUNIT_CASE(test_desc),
+	KUNIT_CASE(test_desc_extent),
 	KUNIT_CASE(test_desc_fails),
 	KUNIT_CASE(test_desc_untranslated),
 	KUNIT_CASE(test_hw_msi),
@@ -1722,6 +2296,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_desc_dma),
 #endif
 	KUNIT_CASE(test_replace),
+	KUNIT_CASE(test_replace_pages),
 	KUNIT_CASE(test_replace_huge),
 	KUNIT_CASE(test_apertures),
 	KUNIT_CASE(test_usage),
@@ -1729,11 +2304,22 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_default_window),
 	KUNIT_CASE(test_exposure),
 	KUNIT_CASE(test_survey),
+#ifdef CONFIG_PCI
+	KUNIT_CASE(test_pci_limit),
+	KUNIT_CASE(test_pci_bridge),
+#endif
 	KUNIT_CASE(test_pa_to_va),
+#ifdef CONFIG_TRACEPOINTS
+	KUNIT_CASE(test_trace),
+#endif
 	KUNIT_CASE_SLOW(test_race_get_put),
 	KUNIT_CASE_SLOW(test_race_geometry),
+	KUNIT_CASE(test_race_cookie),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE(test_fail_alloc),
+	KUNIT_CASE(test_fail_grow),
+	KUNIT_CASE(test_fail_replace),
+	KUNIT_CASE(test_fail_survey),
 #endif
 	{}
 };
