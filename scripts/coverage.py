@@ -30,20 +30,26 @@ class File:
     def __init__(self, tree, path):
         self.path = path
         self.counts = Counter()
-        self.functions = {}
+        self.functions = []
         self.branches = defaultdict(list)
         with open(f"{tree}/{path}", encoding="utf-8") as source:
             self.text = [""] + [line.strip() for line in source]
 
-    def add(self, line):
-        number = line["line_number"]
-        self.counts[number] += line["count"]
-        self.functions[number] = line.get("function_name", "-")
-        self.branches[number] += [branch["count"] for branch in line["branches"]]
+    def add(self, entry):
+        self.functions += entry["functions"]
+        for line in entry["lines"]:
+            number = line["line_number"]
+            self.counts[number] += line["count"]
+            self.branches[number] += [branch["count"] for branch in line["branches"]]
+
+    def function(self, number):
+        """gcov does not name that of a line which was inlined."""
+        return next((function["name"] for function in self.functions
+                     if function["start_line"] <= number <= function["end_line"]), "-")
 
     def key(self, number):
         """By what an exception names a line."""
-        return (self.path, self.functions[number], self.text[number])
+        return (self.path, self.function(number), self.text[number])
 
     def missed(self):
         return [number for number in sorted(self.counts) if not self.counts[number]]
@@ -71,8 +77,7 @@ def read_gcov(tree, path):
             if not name:
                 continue
             file = files.setdefault(name, File(tree, name))
-            for line in entry["lines"]:
-                file.add(line)
+            file.add(entry)
     return files
 
 
@@ -97,7 +102,7 @@ def report_missed(files, exceptions):
     for file in files:
         for number in file.missed():
             reason = exceptions.get(file.key(number))
-            print(f"{file.path}:{number} {file.functions[number]}(): {file.text[number]}")
+            print(f"{file.path}:{number} {file.function(number)}(): {file.text[number]}")
             print(f"    {reason or 'NO REASON'}")
             if not reason:
                 faults.append(f"not covered, and no reason: {file.path}:{number}")
@@ -110,7 +115,7 @@ def write_branches(files, path):
     with open(path, "w", encoding="utf-8") as out:
         for file in files:
             for number in file.never_taken():
-                print(f"{file.path}:{number} {file.functions[number]}(): "
+                print(f"{file.path}:{number} {file.function(number)}(): "
                       f"{file.text[number]}\n    taken: {file.branches[number]}", file=out)
 
 

@@ -11,9 +11,10 @@ COVERAGE_FILES=(drivers/iommu/msi-iommu.c drivers/iommu/msi-iommu-window.c
 counts() {
 	local file line
 	for file in "${COVERAGE_FILES[@]}"; do
-		printf '{"files": [{"file": "../linux/include/linux/list.h", "lines": []}, {"file": "../linux/%s", "lines": [' "$file"
+		printf '{"files": [{"file": "../linux/include/linux/list.h", "functions": [], "lines": []}, '
+		printf '{"file": "../linux/%s", "functions": [{"name": "f", "start_line": 1, "end_line": 40}], "lines": [' "$file"
 		for line in {1..40}; do
-			printf '{"line_number": %d, "function_name": "f", "count": %d, "branches": [{"count": %d}, {"count": 0}]}' \
+			printf '{"line_number": %d, "count": %d, "branches": [{"count": %d}, {"count": 0}]}' \
 				"$line" "$([[ " $* " == *" $line "* ]] && echo 0 || echo 3)" "$line"
 			[ "$line" -eq 40 ] || printf ', '
 		done

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each allocation of an operation fails in turn, until none is left to fail:
- * what fails leaves everything as it was, and goes well the next time. Needs a
- * kernel with CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
- * CONFIG_FAULT_INJECTION_DEBUG_FS, and without KASAN also slab_nomerge on its
- * command line.
+ * Each allocation of an operation fails in turn, or all from that one on, until
+ * none is left to fail: what fails leaves everything as it was, and goes well
+ * the next time. Needs a kernel with CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC
+ * and CONFIG_FAULT_INJECTION_DEBUG_FS, and without KASAN also slab_nomerge on
+ * its command line.
  *
  * The environment may have SPARE, one more slab cache that is not to fail:
  * kmalloc-32 where long names in /proc come from it.
@@ -51,7 +51,10 @@ static int choose_caches(const char *value)
 static int faults_setup(void)
 {
 	/* Allocations that may sleep, and single pages, are to fail, too */
-	return write_file(FAULTS "failslab/ignore-gfp-wait", "N") ?:
+	return write_file(FAULTS "failslab/task-filter", "Y") ?:
+	       write_file(FAULTS "failslab/times", "-1") ?:
+	       write_file(FAULTS "failslab/probability", "100") ?:
+	       write_file(FAULTS "failslab/ignore-gfp-wait", "N") ?:
 	       write_file(FAULTS "failslab/cache-filter", "Y") ?:
 	       write_file(FAULTS "fail_page_alloc/ignore-gfp-wait", "N") ?:
 	       write_file(FAULTS "fail_page_alloc/min-order", "0") ?:
@@ -61,30 +64,42 @@ static int faults_setup(void)
 static int faults_open(struct machine *m, enum backend backend)
 {
 	m->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	return m->fail_nth < 0 ? -errno : machine_open(m, backend);
+	m->make_it_fail = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	if (m->fail_nth < 0 || m->make_it_fail < 0)
+		return -errno;
+	return machine_open(m, backend);
 }
 
 static void faults_close(struct machine *m)
 {
 	machine_close(m);
 	close(m->fail_nth);
+	close(m->make_it_fail);
 	choose_caches("0");
+	write_file(FAULTS "failslab/probability", "0");
 }
 
 #define NO_FAULTS "no fault injection: boot a kernel with FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS"
 
+/* With all after it if the machine says so: what tries again fails then */
 static int fail_arm(struct machine *m, int n)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", n);
-	return pwrite(m->fail_nth, text, strlen(text), 0) < 0 ? -errno : 0;
+	if (pwrite(m->fail_nth, text, strlen(text), 0) < 0)
+		return -errno;
+	if (m->all && pwrite(m->make_it_fail, "1", 1, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 static int fail_disarm(struct machine *m)
 {
 	char text[16] = {};
 
+	if (m->all && pwrite(m->make_it_fail, "0", 1, 0) < 0)
+		return -errno;
 	if (pread(m->fail_nth, text, sizeof(text) - 1, 0) < 0)
 		return -errno;
 	if (pwrite(m->fail_nth, "0", 1, 0) < 0)
@@ -189,6 +204,26 @@ TEST_F_TIMEOUT(sweep, window, SECONDS)
 		.undo = move_back, .same = default_window, .after = full_set,
 	};
 
+	sweep(_metadata, &self->m, &step, 1);
+	self->m.all = true;
+	sweep(_metadata, &self->m, &step, 1);
+}
+
+static int query_window(struct machine *m)
+{
+	struct window w;
+
+	return window_query(&m->space, &w);
+}
+
+TEST_F_TIMEOUT(sweep, query, SECONDS)
+{
+	const struct step step = {
+		.before = nothing, .call = query_window, .done = default_window,
+		.undo = nothing, .same = default_window,
+	};
+
+	self->m.all = true;
 	sweep(_metadata, &self->m, &step, 1);
 }
 

@@ -721,6 +721,13 @@ TEST_F(options, two_domains)
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	EXPECT_TRUE(doorbell_in(NEW, MIB));
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+
+	/* What is left is that of the domain with less, whichever it is */
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, irqs_set(&self->nvme, MSIX, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, query(space, space->ioas, &all));
+	EXPECT_EQ(1, all.used);
+	EXPECT_EQ(MIB / all.granule - 1, all.free);
 }
 
 TEST_F(options, refuse)

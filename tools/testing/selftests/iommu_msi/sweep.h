@@ -32,7 +32,8 @@ struct machine {
 	uint32_t ioas;		/* another one, of iommufd */
 	int vectors, eventfd;
 	int fds[MAX_VECTORS];
-	int fail_nth;
+	int fail_nth, make_it_fail;
+	bool all;		/* that follow the n-th fail, too */
 };
 
 /*
