@@ -924,6 +924,20 @@ static void test_attr(struct kunit *test)
 	iommu_put_msi_cookie(f->domain);
 }
 
+static void test_support_late(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	dma_addr_t iova;
+
+	/* As a driver does that finds out when the first device attaches */
+	f->domain->iommu_msi_supported = false;
+	expect_window(test, f->domain, 0, 0);
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
+						     WINDOW_END), -ENODEV);
+	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+}
+
 /* --- the end of a domain ------------------------------------------------- */
 
 static void test_cookie_api_refs(struct kunit *test)
@@ -1437,6 +1451,10 @@ static void test_usage(struct kunit *test)
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 	iommu_msi_get_usage(f->domain, &usage);
 	KUNIT_EXPECT_EQ(test, usage.used_pages, 0);
+
+	f->domain->iommu_msi_supported = false;
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
 }
 
 static void test_parse_window(struct kunit *test)
@@ -2285,6 +2303,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_geometry_late),
 	KUNIT_CASE(test_no_page_size),
 	KUNIT_CASE(test_attr),
+	KUNIT_CASE(test_support_late),
 	KUNIT_CASE(test_cookie_api_refs),
 	KUNIT_CASE(test_desc_outlives_domain),
 	KUNIT_CASE(test_desc),
