@@ -1840,7 +1840,10 @@ static void test_trace(struct kunit *test)
 	struct msi_desc desc;
 	dma_addr_t iova;
 
-	heard_map = heard_get = heard_put = heard_unmap = (struct heard) {};
+	heard_map = (struct heard) {};
+	heard_get = (struct heard) {};
+	heard_put = (struct heard) {};
+	heard_unmap = (struct heard) {};
 	KUNIT_ASSERT_EQ(test, kunit_add_action(test, unhear, NULL), 0);
 	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_map(hear, &heard_map), 0);
 	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_get(hear, &heard_get), 0);
@@ -2025,7 +2028,7 @@ static void test_race_cookie(struct kunit *test)
 	start_race(test, racers, f->domain, race_cookie, race_cookie);
 	for (i = 0; i < THREADS; i++) {
 		for (tries = 0; tries < 1000 && !is_blocked(&racers[i]); tries++)
-			msleep(10);
+			msleep(20);
 		KUNIT_EXPECT_LT(test, tries, 1000);
 	}
 	KUNIT_EXPECT_NULL(test, f->domain->msi_cookie);
