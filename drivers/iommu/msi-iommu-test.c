@@ -1061,45 +1061,57 @@ static void test_desc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 }
 
-/* Registers next to each other, in whichever order: one doorbell, one binding */
-static void test_desc_extent(struct kunit *test)
+/* Registers on both of a doorbell's pages, in this order or backwards */
+static void bind_extent(struct kunit *test, bool backwards)
 {
 	static const struct {
 		int offset;
 		size_t size;
 	} at[] = {
-		{ 0, 4 }, { -8, 4 }, { 0, 16 }, { 8, 4 }, { -8, 24 },
+		{ 0, 4 }, { 8, 4 }, { 0, 16 }, { -8, 4 },
 	};
-	struct fixture *f = fixture_window(test);
+	phys_addr_t edge = ALIGN(DOORBELL, SZ_4K);
 	struct msi_desc desc[ARRAY_SIZE(at)];
+	struct fixture *f = test->priv;
 	struct iommu_domain *next;
+	dma_addr_t iova;
 	int i;
 
+	KUNIT_ASSERT_EQ(test, get(f->domain, edge - 8, 24, &iova), 0);
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		int n = backwards ? ARRAY_SIZE(at) - 1 - i : i;
+
 		desc_init(&desc[i], f->dev);
 		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
-							     DOORBELL + at[i].offset,
-							     at[i].size), 0);
+							     edge + at[n].offset,
+							     at[n].size), 0);
 		KUNIT_EXPECT_PTR_EQ(test, desc[i].iommu_msi_binding,
 				    desc[0].iommu_msi_binding);
-		KUNIT_EXPECT_EQ(test, desc[i].iommu_msi_offset,
-				desc[0].iommu_msi_offset);
+		KUNIT_EXPECT_EQ(test, edge - 8 + desc[i].iommu_msi_offset, iova);
 	}
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), ARRAY_SIZE(at));
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge), ARRAY_SIZE(at) + 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 
-	/* All of them move */
+	/* All that they were prepared for moves */
 	next = mock_domain_for(test, f->dev);
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
 	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
 							 next), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), ARRAY_SIZE(at));
-	expect_mapped(test, next, DOORBELL - 8 + desc[0].iommu_msi_offset,
-		      DOORBELL - 8);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(next, edge), ARRAY_SIZE(at));
+	expect_mapped(test, next, iova, edge - 8);
+	expect_mapped(test, next, iova + 23, edge + 15);
 	iommu_domain_free(f->domain);
 	f->domain = next;
 	for (i = 0; i < ARRAY_SIZE(at); i++)
 		iommu_msi_release_desc(&desc[i]);
+}
+
+static void test_desc_extent(struct kunit *test)
+{
+	fixture_window(test);
+	bind_extent(test, false);
+	bind_extent(test, true);
 }
 
 static void test_desc_fails(struct kunit *test)
