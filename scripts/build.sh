@@ -37,7 +37,8 @@ KMAKE=(make -C "$tree" "O=$out" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- LOCA
 if have ccache; then
 	KMAKE+=("CC=ccache aarch64-linux-gnu-gcc")
 fi
-# What KCOV, in the profiles that have it, traces for the fuzzer
+# What KCOV, in the profile that has it, traces for the fuzzer: objects of these
+# names, in any directory
 for object in msi-iommu msi-iommu-window msi-iommu-debugfs iommu msi device hw_pagetable \
 	io_pagetable ioas vfio_iommu_type1 irq-gic-v3-its; do
 	KMAKE+=("KCOV_INSTRUMENT_$object.o=y")
