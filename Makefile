@@ -22,7 +22,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|64k|16k|nomsi]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|nomsi]
 	@scripts/build.sh $(PROFILE)
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]
@@ -38,8 +38,8 @@ bench:		## measure the series against the base: a table, plots [JSON=file]
 matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)
 
-stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n]
-	@scripts/stress.sh $(SECONDS) $(SEED)
+stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n KCSAN=1]
+	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(SECONDS) $(SEED)
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

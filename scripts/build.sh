@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|debug|64k|16k|nomsi]
+# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|nomsi]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
 # headers for user space in build/<version>/<profile>/usr-headers. Builds what
@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage="usage: build.sh base|vanilla|debug|64k|16k|nomsi"
+usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|nomsi"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
@@ -23,7 +23,8 @@ vanilla)
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/vanilla
 	;;
-debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
+debug) fragments+=("$ROOT/configs/"{debug,kunit,hotplug}.config) ;;
+kcsan) fragments+=("$ROOT/configs/"{kcsan,hotplug}.config) ;;
 64k | 16k) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac
@@ -99,6 +100,20 @@ checkout_pristine() {
 	fi
 	ln -sfn pristine/linux "$KBASE"
 	ln -sfn pristine/vanilla "$KBUILD/vanilla"
+}
+
+# What races in the base is not the series' business: KCSAN watches what the
+# files touched by it access, and hears of the barriers in locks.
+kcsan_arguments() {
+	local file
+	KMAKE+=(KCSAN_SANITIZE=n)
+	for file in $(kgit diff --name-only --diff-filter=d base HEAD -- '*.c'); do
+		file=${file##*/}
+		KMAKE+=("KCSAN_SANITIZE_${file%.c}.o=y")
+	done
+	for file in mutex rwsem spinlock spinlock_debug; do
+		KMAKE+=("KCSAN_INSTRUMENT_BARRIERS_$file.o=y")
+	done
 }
 
 # --- build -------------------------------------------------------------------
@@ -186,6 +201,9 @@ if [ -z "$dirty" ] && [ "$identity" = "$(cat "$out/.built" 2>/dev/null || true)"
 	exit 0
 fi
 mkdir -p "$out" "$LOGDIR"
+if [ "$profile" = kcsan ]; then
+	kcsan_arguments
+fi
 if [ ! -f "$out/arch/arm64/boot/Image" ]; then
 	need_disk "$([ "$profile" = debug ] && echo 3 || echo 2)" "$out" "kernel $profile"
 fi

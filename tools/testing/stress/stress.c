@@ -11,14 +11,15 @@
  * A WORKER is one of
  *	edu:BACKEND:ADDRESS	MSI, windows, mappings, replaced domains
  *	nvme:BACKEND:ADDRESS	MSI-X: all vectors or a few, added ones
- *	net:BACKEND:ADDRESS,ADDRESS	two e1000e functions in one space, whose
- *				MSI and MSI-X come and go and are not raised
+ *	net:BACKEND:ADDRESS,ADDRESS	two e1000e functions in one space: MSI,
+ *				and MSI-X that come and go and are not raised
  *	guest:ADDRESS		KVM guests that start and are killed
  *	affinity		moves interrupts from CPU to CPU
  *	unbind:ADDRESS[,ADDRESS...]	takes devices from vfio-pci, and back
  *	remove:ADDRESS		takes a device from the bus, and finds it again
+ *	look			reads what debugfs says of windows and doorbells
  * with BACKEND type1 or iommufd. An address that ends in ? may be missing at
- * times: the device is unbound, or removed.
+ * times: the device is unbound, removed or unplugged.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -50,19 +51,25 @@
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)
 #define NET_VECTORS	5
+#define NET_CAUSES	(0xc0 / 4)	/* reading clears */
+#define NET_RAISE	(0xc8 / 4)
+#define NET_UNMASK	(0xd0 / 4)
+#define NET_MASK	(0xd8 / 4)
+#define NET_LINK	0x4		/* a cause */
 #define QUEUES		4
 
 enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
-	     REFUSED, MAPPED, MISSING, OTHER, COUNTS };
+	     REFUSED, MAPPED, ASKED, MISSING, OTHER, COUNTS };
 static const char * const count_names[COUNTS] = {
 	"raised", "received", "enabled", "added", "attached", "replaced",
-	"moved", "refused", "mapped", "missing", "other",
+	"moved", "refused", "mapped", "asked", "missing", "other",
 };
 
 /* Shared with the parent, written by its process alone */
 struct worker {
 	char what[64];
 	pid_t pid;
+	enum count purpose;	/* which count must not stay 0 */
 	volatile uint64_t counts[COUNTS];
 };
 
@@ -119,6 +126,8 @@ struct session {
 	bool moved;		/* the window */
 	void *memory;
 	int fds[MAX_VECTORS];
+	int request;		/* the kernel wants the device back */
+	bool heed;		/* and gets it at once */
 };
 
 static bool live(const struct session *s)
@@ -151,6 +160,20 @@ static int session_open_all(struct session *s)
 	return ret;
 }
 
+/* Not, or not any more, for the time being: no device, or no driver */
+static bool absent(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+	case EBUSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool session_open(struct session *s, enum backend backend)
 {
 	int ret;
@@ -162,7 +185,7 @@ static bool session_open(struct session *s, enum backend backend)
 	if (ret) {
 		session_close_all(s);
 		space_close(&s->space);
-		if (!s->may_miss)
+		if (!s->may_miss || !absent(ret))
 			fail("cannot be opened: %s", strerror(-ret));
 		count(MISSING);
 		usleep(50000);
@@ -175,8 +198,22 @@ static bool session_open(struct session *s, enum backend backend)
 	s->enabled[0] = 0;
 	s->enabled[1] = 0;
 	s->moved = false;
+	s->heed = s->may_miss && below(2);
+	if (s->heed)
+		MUST(irqs_set(&s->dev[0], VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
+			      &s->request));
 	count(ATTACHED);
 	return true;
+}
+
+/* Time to close: always in the end, and at once if the kernel asks for it */
+static bool session_over(struct session *s)
+{
+	if (s->heed && event_wait(s->request, 0)) {
+		count(ASKED);
+		return true;
+	}
+	return over();
 }
 
 /* With or without disabling first, the device or the space first */
@@ -196,24 +233,30 @@ static void session_close(struct session *s, int index)
 	}
 }
 
+static int new_event(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	if (fd < 0)
+		fail("eventfd: %s", strerror(errno));
+	return fd;
+}
+
 static void session_init(struct session *s, char *address)
 {
 	size_t length = strlen(address);
 	char *at;
 	int i;
 
-	*s = (struct session) {};
+	*s = (struct session) { .request = new_event() };
 	if (address[length - 1] == '?') {
 		address[length - 1] = '\0';
 		s->may_miss = true;
 	}
 	while ((at = strsep(&address, ",")) && s->devices < 2)
 		s->address[s->devices++] = at;
-	for (i = 0; i < MAX_VECTORS; i++) {
-		s->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (s->fds[i] < 0)
-			fail("eventfd: %s", strerror(errno));
-	}
+	for (i = 0; i < MAX_VECTORS; i++)
+		s->fds[i] = new_event();
 	s->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->memory == MAP_FAILED)
@@ -231,13 +274,19 @@ static void expect_one(int fd)
 		fail("%" PRIu64 " interrupts where 1 was raised", arrived);
 }
 
-static void expect_none(int fd)
+/* Nor did any arrive elsewhere, from vector @first on */
+static void expect_none(struct session *s, int first)
 {
-	uint64_t arrived = event_wait(fd, 0);
+	uint64_t arrived;
+	int i;
 
-	self->counts[RECEIVED] += arrived;
-	if (arrived)
-		fail("%" PRIu64 " interrupts that nobody raised", arrived);
+	for (i = first; i < MAX_VECTORS; i++) {
+		arrived = event_wait(s->fds[i], 0);
+		self->counts[RECEIVED] += arrived;
+		if (arrived)
+			fail("%" PRIu64 " interrupts that nobody raised, at %d",
+			     arrived, i);
+	}
 }
 
 /* --- windows and memory, whatever the device is -------------------------- */
@@ -288,12 +337,26 @@ static void replace(struct session *s)
 	s->which ^= !ret;
 }
 
+/* One doorbell, while there is an interrupt */
+static void query_window(struct session *s)
+{
+	struct window window;
+
+	if (s->which)
+		return;
+	MUST(window_query(&s->space, &window));
+	if (window.used != live(s))
+		fail("%" PRIu64 " pages of the window are used, expected %d",
+		     (uint64_t)window.used, live(s));
+}
+
 static void anything(struct session *s)
 {
-	switch (below(3)) {
+	switch (below(4)) {
 	case 0: move_window(s); break;
 	case 1: map_memory(s); break;
 	case 2: replace(s); break;
+	case 3: query_window(s); break;
 	}
 }
 
@@ -309,7 +372,7 @@ static void edu_raise(struct session *s, int i)
 		expect_one(s->fds[i]);
 		regs[EDU_ACK] = 1;
 	}
-	expect_none(s->fds[i]);
+	expect_none(s, 0);
 }
 
 /* The other kind of message, a few at once */
@@ -321,6 +384,29 @@ static void net_msix(struct session *s, int i)
 	count(ENABLED);
 	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX));
 	s->enabled[i] = 0;
+}
+
+static void net_raise(struct session *s, int i)
+{
+	volatile uint32_t *regs = s->dev[i].bar;
+	int times = 1 + below(20);
+
+	regs[NET_UNMASK] = NET_LINK;
+	while (times--) {
+		regs[NET_RAISE] = NET_LINK;
+		expect_one(s->fds[i]);
+		(void)regs[NET_CAUSES];
+	}
+	regs[NET_MASK] = NET_LINK;
+	expect_none(s, 0);
+}
+
+static void net_use(struct session *s, int i)
+{
+	if (below(4))
+		net_raise(s, i);
+	else
+		net_msix(s, i);
 }
 
 typedef void use_fn(struct session *s, int i);
@@ -362,7 +448,7 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 
 		if (!session_open(&s, backend))
 			continue;
-		while (steps-- && !over())
+		while (steps-- && !session_over(&s))
 			one_msi_step(&s, below(s.devices), use);
 		session_close(&s, VFIO_PCI_MSI_IRQ_INDEX);
 	}
@@ -370,18 +456,28 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 
 /* --- a device with MSI-X ------------------------------------------------- */
 
-static void queue_fire(struct nvme *nvme, int id, int fd)
+/* Some of the queues at once, each at a vector of its own */
+static void queues_fire(struct session *s, struct nvme *nvme, const int *at,
+			int queues)
 {
-	int times = 1 + below(10);
+	unsigned int which = 1 + below((1 << queues) - 1);
+	int times = 1 + below(10), i;
 
 	while (times--) {
-		nvme_submit(nvme, id);
-		expect_one(fd);
-		/* Without a disk it fails, with an interrupt all the same */
-		if (nvme_complete(nvme, id) == -ETIMEDOUT)
-			fail("a command did not complete");
+		for (i = 0; i < queues; i++)
+			if (which & 1 << i)
+				nvme_submit(nvme, i + 1);
+		for (i = 0; i < queues; i++) {
+			if (!(which & 1 << i))
+				continue;
+			expect_one(s->fds[at[i]]);
+			/* Without a disk it fails, with an interrupt all the same */
+			if (nvme_complete(nvme, i + 1) == -ETIMEDOUT)
+				fail("a command did not complete");
+		}
 	}
-	expect_none(fd);
+	/* The admin queue, at vector 0, raises as it pleases */
+	expect_none(s, 1);
 }
 
 /* Queues at vectors that are there from the beginning, or added one by one */
@@ -415,12 +511,9 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			}
 			MUST(nvme_create_queue(&nvme, i + 1, at[i]));
 		}
-		for (rounds = below(8); rounds-- && !over();) {
-			i = below(queues);
-			queue_fire(&nvme, i + 1, s.fds[at[i]]);
-		}
+		for (rounds = below(8); rounds-- && !session_over(&s);)
+			queues_fire(&s, &nvme, at, queues);
 		nvme_stop(&nvme);
-		/* The admin queue's are not counted: it raises as it pleases */
 		event_wait(s.fds[0], 0);
 		session_close(&s, VFIO_PCI_MSIX_IRQ_INDEX);
 	}
@@ -502,6 +595,28 @@ static void remove_device(const char *address)
 	}
 }
 
+/* Readers meet whatever changes what they read */
+static void look(void)
+{
+	static const char * const files[] = {
+		"/sys/kernel/debug/iommu/msi/domains",
+		"/sys/kernel/debug/iommu/msi/groups",
+	};
+	char text[4096];
+	int fd;
+
+	while (!over()) {
+		fd = open(files[below(2)], O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fail("nothing to look at: %s", strerror(errno));
+		while (read(fd, text, sizeof(text)) > 0)
+			;
+		close(fd);
+		count(OTHER);
+		usleep(below(50000));
+	}
+}
+
 /* Guests take their time to start: some die early, some late */
 static void guests(const char *address)
 {
@@ -554,8 +669,11 @@ static void work(char *what)
 	char *kind = strsep(&what, ":"), *backend_name = NULL;
 	enum backend backend;
 
+	self->purpose = OTHER;
 	if (!strcmp(kind, "affinity") && !what)
 		return affinity();
+	if (!strcmp(kind, "look") && !what)
+		return look();
 	if (!strcmp(kind, "unbind") && what)
 		return unbind(what);
 	if (!strcmp(kind, "remove") && what)
@@ -572,10 +690,11 @@ static void work(char *what)
 		backend = IOMMUFD;
 	else
 		errx(2, "%s: neither type1 nor iommufd", self->what);
+	self->purpose = RAISED;
 	if (!strcmp(kind, "edu"))
 		one_msi(what, backend, edu_raise);
 	else if (!strcmp(kind, "net"))
-		one_msi(what, backend, net_msix);
+		one_msi(what, backend, net_use);
 	else if (!strcmp(kind, "nvme"))
 		many_msix(what, backend, 8);
 	else
@@ -641,6 +760,16 @@ static void table(void)
 	}
 }
 
+static const char *worker_name(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < worker_count; i++)
+		if (workers[i].pid == pid)
+			return workers[i].what;
+	return "somebody";
+}
+
 /* The first that fails ends it all; one that does nothing any more, too */
 static bool watch(void)
 {
@@ -654,8 +783,11 @@ static bool watch(void)
 	while (left) {
 		pid = waitpid(-1, &status, WNOHANG);
 		if (pid > 0) {
-			if (status)
+			if (status) {
+				printf("stress: %s has ended with status %#x\n",
+				       worker_name(pid), status);
 				return false;
+			}
 			left--;
 			continue;
 		}
@@ -695,8 +827,9 @@ static int verdict(bool good)
 			       workers[i].counts[RECEIVED]);
 			good = false;
 		}
-		if (!done(&workers[i])) {
-			printf("stress: %s has done nothing\n", workers[i].what);
+		if (!workers[i].counts[workers[i].purpose]) {
+			printf("stress: %s has not %s anything\n",
+			       workers[i].what, count_names[workers[i].purpose]);
 			good = false;
 		}
 	}
