@@ -31,7 +31,8 @@ DEVICES=(--device edu,addr=4
 	--device 'e1000e,addr=6.1,romfile='
 	--device nvme,addr=7,serial=removed,max_ioqpairs=7,msix_qsize=8
 	--device pcie-root-port,id=port1,chassis=1,addr=8
-	--device pcie-root-port,id=port2,chassis=2,addr=9)
+	--device pcie-root-port,id=port2,chassis=2,addr=9
+	--device edu,addr=a --device edu,addr=b)
 # Behind those
 # shellcheck disable=SC2054
 PLUGGED=(edu,id=plug1,bus=port1
@@ -40,6 +41,7 @@ PLUGGED=(edu,id=plug1,bus=port1
 WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	nvme:iommufd:0000:00:05.0'?' net:type1:0000:00:06.0,0000:00:06.1
 	nvme:type1:0000:00:07.0'?' guest:0000:00:03.0
+	edu:iommufd:0000:00:0a.0,0000:00:0b.0
 	edu:type1:0000:01:00.0'?' nvme:iommufd:0000:02:00.0'?'
 	unbind:0000:00:02.0,0000:00:05.0 remove:0000:00:07.0 affinity look)
 

@@ -9,17 +9,18 @@
  * usage: stress SECONDS SEED WORKER...
  *
  * A WORKER is one of
- *	edu:BACKEND:ADDRESS	MSI, windows, mappings, replaced domains
+ *	edu:BACKEND:ADDRESS[,ADDRESS]	MSI, windows, mappings, replaced domains
  *	nvme:BACKEND:ADDRESS	MSI-X: all vectors or a few, added ones
- *	net:BACKEND:ADDRESS,ADDRESS	two e1000e functions in one space: MSI,
- *				and MSI-X that come and go and are not raised
+ *	net:BACKEND:ADDRESS[,ADDRESS]	an e1000e, whose MSI and MSI-X come and
+ *				go and are not raised: it raises as it pleases
  *	guest:ADDRESS		KVM guests that start and are killed
  *	affinity		moves interrupts from CPU to CPU
  *	unbind:ADDRESS[,ADDRESS...]	takes devices from vfio-pci, and back
  *	remove:ADDRESS		takes a device from the bus, and finds it again
  *	look			reads what debugfs says of windows and doorbells
- * with BACKEND type1 or iommufd. An address that ends in ? may be missing at
- * times: the device is unbound, removed or unplugged.
+ * with BACKEND type1 or iommufd. Two devices are in one space, each used by a
+ * process. An address that ends in ? may be missing at times: the device is
+ * unbound, removed or unplugged.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -51,11 +52,6 @@
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)
 #define NET_VECTORS	5
-#define NET_CAUSES	(0xc0 / 4)	/* reading clears */
-#define NET_RAISE	(0xc8 / 4)
-#define NET_UNMASK	(0xd0 / 4)
-#define NET_MASK	(0xd8 / 4)
-#define NET_LINK	0x4		/* a cause */
 #define QUEUES		4
 
 enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
@@ -65,11 +61,12 @@ static const char * const count_names[COUNTS] = {
 	"moved", "refused", "mapped", "asked", "missing", "other",
 };
 
-/* Shared with the parent, written by its process alone */
+/* Shared with the parent, written by its process and that one's partner */
 struct worker {
 	char what[64];
 	pid_t pid;
 	enum count purpose;	/* which count must not stay 0 */
+	volatile bool session;	/* the partner is to go on */
 	volatile uint64_t counts[COUNTS];
 };
 
@@ -99,7 +96,12 @@ static uint32_t below(uint32_t n)
 	return state % n;
 }
 
-static void count(enum count what) { self->counts[what]++; }
+static void count_more(enum count what, uint64_t more)
+{
+	__atomic_fetch_add(&self->counts[what], more, __ATOMIC_RELAXED);
+}
+
+static void count(enum count what) { count_more(what, 1); }
 
 #define fail(format, ...) \
 	errx(1, "%s (seed %u): " format, self->what, seed, ##__VA_ARGS__)
@@ -120,19 +122,33 @@ struct session {
 	bool may_miss;		/* somebody takes it away */
 	struct space space;
 	struct device dev[2];
-	unsigned int enabled[2];	/* vectors, from 0 on */
+	unsigned int enabled;	/* vectors of the first, from 0 on */
 	uint32_t ioas[2];
 	unsigned int which;	/* of these the device is attached to */
-	bool moved;		/* the window */
+	uint64_t window;	/* where it was moved to, or 0 */
+	pid_t partner;		/* uses the same space at the same time */
 	void *memory;
 	int fds[MAX_VECTORS];
 	int request;		/* the kernel wants the device back */
 	bool heed;		/* and gets it at once */
 };
 
+/* It has the same files open: they are closed only then */
+static void partner_stop(struct session *s)
+{
+	int status;
+
+	if (!s->partner)
+		return;
+	self->session = false;
+	if (waitpid(s->partner, &status, 0) < 0 || status)
+		fail("its partner ended with status %#x", status);
+	s->partner = 0;
+}
+
 static bool live(const struct session *s)
 {
-	return s->enabled[0] || s->enabled[1];
+	return s->enabled;
 }
 
 static void session_close_all(struct session *s)
@@ -195,9 +211,9 @@ static bool session_open(struct session *s, enum backend backend)
 	if (backend == IOMMUFD)
 		MUST(space_add_ioas(&s->space, &s->ioas[1]));
 	s->which = 0;
-	s->enabled[0] = 0;
-	s->enabled[1] = 0;
-	s->moved = false;
+	s->enabled = 0;
+	s->window = 0;
+	s->partner = 0;
 	s->heed = s->may_miss && below(2);
 	if (s->heed)
 		MUST(irqs_set(&s->dev[0], VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
@@ -219,11 +235,9 @@ static bool session_over(struct session *s)
 /* With or without disabling first, the device or the space first */
 static void session_close(struct session *s, int index)
 {
-	int i;
-
-	for (i = 0; i < s->devices; i++)
-		if (s->enabled[i] && below(2))
-			MUST(irqs_off(&s->dev[i], index));
+	partner_stop(s);
+	if (live(s) && below(2))
+		MUST(irqs_off(&s->dev[0], index));
 	if (below(2)) {
 		session_close_all(s);
 		space_close(&s->space);
@@ -269,20 +283,20 @@ static void expect_one(int fd)
 	uint64_t arrived = event_wait(fd, PATIENCE);
 
 	count(RAISED);
-	self->counts[RECEIVED] += arrived;
+	count_more(RECEIVED, arrived);
 	if (arrived != 1)
 		fail("%" PRIu64 " interrupts where 1 was raised", arrived);
 }
 
-/* Nor did any arrive elsewhere, from vector @first on */
-static void expect_none(struct session *s, int first)
+/* Nor did any arrive elsewhere, from vector @first to @last */
+static void expect_none(struct session *s, int first, int last)
 {
 	uint64_t arrived;
 	int i;
 
-	for (i = first; i < MAX_VECTORS; i++) {
+	for (i = first; i <= last; i++) {
 		arrived = event_wait(s->fds[i], 0);
-		self->counts[RECEIVED] += arrived;
+		count_more(RECEIVED, arrived);
 		if (arrived)
 			fail("%" PRIu64 " interrupts that nobody raised, at %d",
 			     arrived, i);
@@ -291,19 +305,28 @@ static void expect_none(struct session *s, int first)
 
 /* --- windows and memory, whatever the device is -------------------------- */
 
+/* Another device's interrupt may be live at any time */
+static bool shared(const struct session *s)
+{
+	return s->devices > 1;
+}
+
+/* To somewhere, or back */
 static void move_window(struct session *s)
 {
-	uint64_t to = (1 + below(7)) * 0x10000000ULL;
+	uint64_t to = below(8) * 0x10000000ULL;
 	int ret;
 
-	if (s->which || s->moved)
+	if (s->which || to == s->window)
 		return;
-	ret = window_set(&s->space, to, MIB);
+	ret = to ? window_set(&s->space, to, MIB) :
+	      window_unset(&s->space, s->window, MIB);
 	if (live(s) && ret != -EBUSY)
 		fail("a window with live interrupts was moved: %d", ret);
-	if (!live(s) && ret)
+	if (!live(s) && ret && !(shared(s) && ret == -EBUSY))
 		fail("the window cannot be moved: %s", strerror(-ret));
-	s->moved = !ret;
+	if (!ret)
+		s->window = to;
 	count(ret ? REFUSED : MOVED);
 }
 
@@ -329,9 +352,9 @@ static void replace(struct session *s)
 	if (s->space.backend != IOMMUFD || s->devices > 1)
 		return;
 	ret = device_replace(&s->dev[0], s->ioas[!s->which]);
-	if (ret && !(s->moved && live(s)))
+	if (ret && !(s->window && live(s)))
 		fail("the space cannot be replaced: %s", strerror(-ret));
-	if (!ret && s->moved && live(s))
+	if (!ret && s->window && live(s))
 		fail("live interrupts went to a space without their window");
 	count(ret ? REFUSED : REPLACED);
 	s->which ^= !ret;
@@ -345,7 +368,7 @@ static void query_window(struct session *s)
 	if (s->which)
 		return;
 	MUST(window_query(&s->space, &window));
-	if (window.used != live(s))
+	if (window.used < live(s) || window.used > (live(s) || shared(s)))
 		fail("%" PRIu64 " pages of the window are used, expected %d",
 		     (uint64_t)window.used, live(s));
 }
@@ -362,6 +385,8 @@ static void anything(struct session *s)
 
 /* --- devices with one MSI ------------------------------------------------ */
 
+typedef void use_fn(struct session *s, int i);
+
 static void edu_raise(struct session *s, int i)
 {
 	volatile uint32_t *regs = s->dev[i].bar;
@@ -372,65 +397,74 @@ static void edu_raise(struct session *s, int i)
 		expect_one(s->fds[i]);
 		regs[EDU_ACK] = 1;
 	}
-	expect_none(s, 0);
+	if (!shared(s))
+		expect_none(s, 0, MAX_VECTORS - 1);
+	else
+		expect_none(s, i, i);
 }
 
-/* The other kind of message, a few at once */
+/* For a while the other kind of message, a few at once */
 static void net_msix(struct session *s, int i)
 {
 	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
 	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX, 0,
-		      1 + below(NET_VECTORS), s->fds));
+		      1 + below(NET_VECTORS), &s->fds[2 + i * NET_VECTORS]));
 	count(ENABLED);
 	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX));
-	s->enabled[i] = 0;
+	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &s->fds[i]));
 }
 
-static void net_raise(struct session *s, int i)
-{
-	volatile uint32_t *regs = s->dev[i].bar;
-	int times = 1 + below(20);
+/* --- a process beside the first, in the same space ------------------------- */
 
-	regs[NET_UNMASK] = NET_LINK;
-	while (times--) {
-		regs[NET_RAISE] = NET_LINK;
-		expect_one(s->fds[i]);
-		(void)regs[NET_CAUSES];
+/* Asks where the window is, and has the second device, if there is one */
+static void partner(struct session *s, use_fn *use)
+{
+	struct window window;
+
+	while (self->session) {
+		MUST(window_query(&s->space, &window));
+		if (shared(s)) {
+			MUST(irqs_set(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+				      &s->fds[1]));
+			count(ENABLED);
+			use(s, 1);
+			MUST(irqs_off(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX));
+		}
+		usleep(below(2000));
 	}
-	regs[NET_MASK] = NET_LINK;
-	expect_none(s, 0);
 }
 
-static void net_use(struct session *s, int i)
+static void partner_start(struct session *s, use_fn *use)
 {
-	if (below(4))
-		net_raise(s, i);
-	else
-		net_msix(s, i);
+	self->session = true;
+	s->partner = fork();
+	if (s->partner < 0)
+		fail("fork: %s", strerror(errno));
+	if (s->partner)
+		return;
+	partner(s, use);
+	_exit(0);
 }
 
-typedef void use_fn(struct session *s, int i);
-
-static void one_msi_step(struct session *s, int i, use_fn *use)
+static void one_msi_step(struct session *s, use_fn *use)
 {
 	switch (below(4)) {
 	case 0:
-		if (s->enabled[i])
+		if (live(s))
 			break;
-		MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
-			      &s->fds[i]));
-		s->enabled[i] = 1;
+		MUST(irqs_set(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, s->fds));
+		s->enabled = 1;
 		count(ENABLED);
 		break;
 	case 1:
-		if (!s->enabled[i])
+		if (!live(s))
 			break;
-		MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
-		s->enabled[i] = 0;
+		MUST(irqs_off(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX));
+		s->enabled = 0;
 		break;
 	case 2:
-		if (s->enabled[i])
-			use(s, i);
+		if (live(s))
+			use(s, 0);
 		break;
 	case 3:
 		anything(s);
@@ -448,8 +482,10 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 
 		if (!session_open(&s, backend))
 			continue;
+		if (shared(&s) || below(2))
+			partner_start(&s, use);
 		while (steps-- && !session_over(&s))
-			one_msi_step(&s, below(s.devices), use);
+			one_msi_step(&s, use);
 		session_close(&s, VFIO_PCI_MSI_IRQ_INDEX);
 	}
 }
@@ -477,7 +513,7 @@ static void queues_fire(struct session *s, struct nvme *nvme, const int *at,
 		}
 	}
 	/* The admin queue, at vector 0, raises as it pleases */
-	expect_none(s, 1);
+	expect_none(s, 1, MAX_VECTORS - 1);
 }
 
 /* Queues at vectors that are there from the beginning, or added one by one */
@@ -497,9 +533,9 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			anything(&s);
 		if (s.which)	/* where its memory is going to be */
 			replace(&s);
-		s.enabled[0] = add ? 1 : vectors;
+		s.enabled = add ? 1 : vectors;
 		MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX, 0,
-			      s.enabled[0], s.fds));
+			      s.enabled, s.fds));
 		count(ENABLED);
 		MUST(nvme_start(&nvme, &s.dev[0], 0x200000000ULL));
 		for (i = 0; i < queues; i++) {
@@ -690,11 +726,11 @@ static void work(char *what)
 		backend = IOMMUFD;
 	else
 		errx(2, "%s: neither type1 nor iommufd", self->what);
-	self->purpose = RAISED;
+	self->purpose = strcmp(kind, "net") ? RAISED : ENABLED;
 	if (!strcmp(kind, "edu"))
 		one_msi(what, backend, edu_raise);
 	else if (!strcmp(kind, "net"))
-		one_msi(what, backend, net_use);
+		one_msi(what, backend, net_msix);
 	else if (!strcmp(kind, "nvme"))
 		many_msix(what, backend, 8);
 	else
@@ -704,15 +740,18 @@ static void work(char *what)
 static void start(int index, const char *what)
 {
 	char *copy = strdup(what);
+	pid_t pid;
 
 	self = &workers[index];
 	snprintf(self->what, sizeof(self->what), "%s", what);
 	fflush(stdout);
-	self->pid = fork();
-	if (self->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		err(1, "fork");
-	if (self->pid)
+	if (pid) {
+		self->pid = pid;
 		return;
+	}
 	/* Not 0, and another one for each; what differs little must not stay so */
 	state = (seed ^ (index + 1) * 2654435761U) ?: 1;
 	for (index = 0; index < 16; index++)
