@@ -47,6 +47,7 @@
 #define MAX_WORKERS	16
 #define MAX_VECTORS	16
 #define PATIENCE	30000		/* milliseconds for an interrupt */
+#define IN_TIME		10		/* seconds to keep what others want */
 #define STALLED		120		/* seconds without anything done */
 #define MIB		0x100000ULL
 #define EDU_RAISE	(0x60 / 4)
@@ -131,6 +132,7 @@ struct session {
 	int fds[MAX_VECTORS];
 	int request;		/* the kernel wants the device back */
 	bool heed;		/* and gets it at once */
+	time_t until;		/* or in time */
 };
 
 /* It has the same files open: they are closed only then */
@@ -214,6 +216,7 @@ static bool session_open(struct session *s, enum backend backend)
 	s->enabled = 0;
 	s->window = 0;
 	s->partner = 0;
+	s->until = s->may_miss ? now() + IN_TIME : deadline;
 	s->heed = s->may_miss && below(2);
 	if (s->heed)
 		MUST(irqs_set(&s->dev[0], VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
@@ -222,14 +225,14 @@ static bool session_open(struct session *s, enum backend backend)
 	return true;
 }
 
-/* Time to close: always in the end, and at once if the kernel asks for it */
+/* Time to close? In the end, and when others want the device */
 static bool session_over(struct session *s)
 {
 	if (s->heed && event_wait(s->request, 0)) {
 		count(ASKED);
 		return true;
 	}
-	return over();
+	return now() >= s->until || over();
 }
 
 /* With or without disabling first, the device or the space first */
