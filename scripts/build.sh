@@ -23,8 +23,8 @@ vanilla)
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/vanilla
 	;;
-debug) fragments+=("$ROOT/configs/"{debug,kunit,hotplug}.config) ;;
-kcsan) fragments+=("$ROOT/configs/"{kcsan,hotplug}.config) ;;
+debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
+kcsan) fragments+=("$ROOT/configs/kcsan.config") ;;
 64k | 16k) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac

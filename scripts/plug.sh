@@ -61,11 +61,10 @@ unplug() {
 	pattern='*"DEVICE_DELETED"*"device": "'$id'"*'
 	gone=
 	monitor "device_del $id"
-	# The slot is still busy with what came before
-	[ -z "$said" ] || return 0
 	# shellcheck disable=SC2254
-	case $gone in
-	$pattern) ;;
+	case $said$gone in
+	*"not found"* | $pattern) ;;
+	?*) return 0 ;;		# the slot is still busy with what came before
 	*)
 		heard "$PATIENCE" "$pattern"
 		[ -n "$line" ] || die "plug.sh: $id was not let go within $PATIENCE s"

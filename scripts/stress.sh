@@ -29,9 +29,10 @@ DEVICES=(--device edu,addr=4
 	--device nvme,addr=5,serial=few,max_ioqpairs=7,msix_qsize=8
 	--device 'e1000e,addr=6.0,multifunction=on,romfile='
 	--device 'e1000e,addr=6.1,romfile='
-	--device nvme,addr=7,serial=removed,max_ioqpairs=7,msix_qsize=8
 	--device pcie-root-port,id=port1,chassis=1,addr=8
 	--device pcie-root-port,id=port2,chassis=2,addr=9
+	--device pcie-root-port,id=port3,chassis=3,addr=c
+	--device nvme,bus=port3,serial=removed,max_ioqpairs=7,msix_qsize=8
 	--device edu,addr=a --device edu,addr=b)
 # Behind those
 # shellcheck disable=SC2054
@@ -40,10 +41,18 @@ PLUGGED=(edu,id=plug1,bus=port1
 # shellcheck disable=SC2054
 WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	nvme:iommufd:0000:00:05.0'?' net:type1:0000:00:06.0,0000:00:06.1
-	nvme:type1:0000:00:07.0'?' guest:0000:00:03.0
+	nvme:type1:0000:03:00.0'?' guest:0000:00:03.0
 	edu:iommufd:0000:00:0a.0,0000:00:0b.0
 	edu:type1:0000:01:00.0'?' nvme:iommufd:0000:02:00.0'?'
-	unbind:0000:00:02.0,0000:00:05.0 remove:0000:00:07.0 affinity look)
+	slot:0000:00:08.0,0000:01:00.0 slot:0000:00:09.0,0000:02:00.0
+	unbind:0000:00:02.0,0000:00:05.0 remove:0000:03:00.0 affinity look)
+
+APPEND=kunit.enable=0
+if [ -n "$KCSAN" ]; then
+	# A task whose access is watched stays on its CPU, the number of which it
+	# may just be reading
+	APPEND+=' kcsan.interrupt_watcher=0'
+fi
 
 # How much KCSAN has seen, said in the machine
 # shellcheck disable=SC2016
@@ -54,7 +63,7 @@ seconds=${1:-600} seed=${2:-$(($(date +%s) % 1000000))}
 case $seconds$seed in
 *[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [--kcsan] [SECONDS [SEED]], both numbers" ;;
 esac
-[ "$seconds" -ge 30 ] || die "stress.sh: $seconds seconds" "30 at least: a device takes 6 to be unplugged"
+[ "$seconds" -ge 30 ] || die "stress.sh: $seconds seconds" "30 at least: every worker is to have done something"
 
 build() {
 	rm -rf "$OUT"
@@ -89,7 +98,7 @@ boot() {
 	for device in "${PLUGGED[@]}"; do
 		plugged+=(--device "$device")
 	done
-	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append kunit.enable=0 --smp 4 --mem 2G --kvm \
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$APPEND" --smp 4 --mem 2G --kvm \
 		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$OUT/root" \
 		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
 		--log "$LOG" --timeout $((seconds + 600)) 2>"$OUT/error" &
