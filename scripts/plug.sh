@@ -81,7 +81,7 @@ report() {
 	local device id
 	for device in "${devices[@]}"; do
 		id=$(id_of "$device")
-		printf '%-32s unplugged %d times, plugged in %d times\n' "$id" "${unplugged[$id]}" "${plugged[$id]}"
+		printf '%-38s unplugged %d times, plugged in %d times\n' "$id" "${unplugged[$id]}" "${plugged[$id]}"
 		[ "${unplugged[$id]}" -gt 0 ] || missing=$id
 	done
 	[ -z "$missing" ] || die "plug.sh: $missing was never unplugged"
