@@ -18,8 +18,8 @@ if [ "${1:-}" = --kcsan ]; then
 	PROFILE=kcsan KCSAN=1
 	shift
 fi
-OUT=$BUILD/stress
-LOG=$LOGDIR/stress.log
+OUT=$BUILD/stress/$PROFILE
+LOG=$LOGDIR/stress-$PROFILE.log
 STRESS=$ROOT/tools/testing/stress
 SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 
@@ -47,7 +47,8 @@ WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	slot:0000:00:08.0,0000:01:00.0 slot:0000:00:09.0,0000:02:00.0
 	unbind:0000:00:02.0,0000:00:05.0 remove:0000:03:00.0 affinity look)
 
-APPEND=kunit.enable=0
+# Who wants a device that is in use waits, on a slow machine for long
+APPEND='kunit.enable=0 sysctl.kernel.hung_task_timeout_secs=240'
 if [ -n "$KCSAN" ]; then
 	# A task whose access is watched stays on its CPU, the number of which it
 	# may just be reading
