@@ -22,7 +22,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|faults|debug|64k|16k|coverage|nomsi]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|faults|debug|kcsan|64k|16k|coverage|nomsi]
 	@scripts/build.sh $(PROFILE)
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]
@@ -41,8 +41,8 @@ matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd
 faults:		## show that the tests of what the series repairs fail on the unpatched base
 	@scripts/faults.sh
 
-stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n]
-	@scripts/stress.sh $(SECONDS) $(SEED)
+stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n KCSAN=1]
+	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(SECONDS) $(SEED)
 
 fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
 	@scripts/fuzz.sh $(or $(CALLS),1000000) $(SEED) $(KEPT)

@@ -15,6 +15,7 @@
 #   --device ARGUMENT           one more -device for QEMU, any number
 #   --fdt 'OPTION ARGUMENTS'    one change of the machine's device tree, by
 #                               fdtput, any number
+#   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
 #   --append WORDS              added to the kernel's command line
 #   --icount                    time counts instructions; one CPU
 #   --run COMMAND               shell command in the machine
@@ -34,7 +35,7 @@ SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|un
 HARMLESS='RCU lockdep checking is enabled'
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' icount=''
-command='' log='' limit='' shell=''
+command='' log='' limit='' shell='' qmp=''
 adds=() devices=() changes=()
 
 # --- arguments ---------------------------------------------------------------
@@ -61,6 +62,7 @@ parse() {
 		--add) adds+=("$2") ;;
 		--device) devices+=("$2") ;;
 		--fdt) changes+=("$2") ;;
+		--qmp) qmp=$2 ;;
 		--append) append=$2 ;;
 		--run) command=$2 ;;
 		--log) log=$2 ;;
@@ -81,6 +83,9 @@ check_arguments() {
 	done
 	if [ -n "$disk" ] && [ ! -r "$disk" ]; then
 		usage "--disk: cannot read $disk"
+	fi
+	if [ -n "$qmp" ] && { [ ! -p "$qmp.in" ] || [ ! -p "$qmp.out" ]; }; then
+		usage "--qmp: $qmp.in and $qmp.out are not pipes"
 	fi
 	if [ -z "$shell" ]; then
 		[ -n "$command" ] || usage "--run or --shell is missing"
@@ -162,6 +167,9 @@ qemu_arguments() {
 	for device in "${devices[@]}"; do
 		qemu+=(-device "$device")
 	done
+	if [ -n "$qmp" ]; then
+		qemu+=(-qmp "pipe:$qmp")
+	fi
 	if [ -n "$icount" ]; then
 		qemu+=(-icount 'shift=0,sleep=off')
 	fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|faults|debug|64k|16k|coverage|nomsi]
+# usage: build.sh [base|vanilla|faults|debug|kcsan|64k|16k|coverage|nomsi]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
 # headers for user space in build/<version>/<profile>/usr-headers. Builds what
@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage="usage: build.sh base|vanilla|faults|debug|64k|16k|coverage|nomsi"
+usage="usage: build.sh base|vanilla|faults|debug|kcsan|64k|16k|coverage|nomsi"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
@@ -29,6 +29,7 @@ vanilla | faults)
 	fi
 	;;
 debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
+kcsan) fragments+=("$ROOT/configs/kcsan.config") ;;
 64k | 16k | coverage) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac
@@ -119,6 +120,20 @@ checkout_pristine() {
 	ln -sfn "pristine/$profile" "$KBUILD/$profile"
 }
 
+# What races in the base is not the series' business: KCSAN watches what the
+# files touched by it access, and hears of the barriers in locks.
+kcsan_arguments() {
+	local file
+	KMAKE+=(KCSAN_SANITIZE=n)
+	for file in $(kgit diff --name-only --diff-filter=d base HEAD -- '*.c'); do
+		file=${file##*/}
+		KMAKE+=("KCSAN_SANITIZE_${file%.c}.o=y")
+	done
+	for file in mutex rwsem spinlock spinlock_debug; do
+		KMAKE+=("KCSAN_INSTRUMENT_BARRIERS_$file.o=y")
+	done
+}
+
 # --- build -------------------------------------------------------------------
 
 # progress <expected steps, 0 if unknown> <steps done before>: reads make's
@@ -204,6 +219,9 @@ if [ -z "$dirty" ] && [ "$identity" = "$(cat "$out/.built" 2>/dev/null || true)"
 	exit 0
 fi
 mkdir -p "$out" "$LOGDIR"
+if [ "$profile" = kcsan ]; then
+	kcsan_arguments
+fi
 if [ ! -f "$out/arch/arm64/boot/Image" ]; then
 	need_disk "$([ "$profile" = debug ] && echo 3 || echo 2)" "$out" "kernel $profile"
 fi

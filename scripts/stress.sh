@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: stress.sh [SECONDS [SEED]]
+# usage: stress.sh [--kcsan] [SECONDS [SEED]]
 #
 # All that user space can do to MSIs at once, for 600 s or those given, on a
 # machine of four CPUs whose kernel has KASAN, lockdep, kmemleak and
-# panic_on_warn: see tools/testing/stress/stress.c. Prints what was done; status
-# 0 only when every interrupt that was raised arrived, and nothing was left
-# behind or said.
+# panic_on_warn: see tools/testing/stress/stress.c. With --kcsan it has KCSAN in
+# the place of KASAN and kmemleak. Devices are unplugged meanwhile: see plug.sh.
+# Prints what was done; status 0 only when every interrupt that was raised
+# arrived, and nothing was left behind or said.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-PROFILE=debug
-OUT=$BUILD/stress
-LOG=$LOGDIR/stress.log
+PROFILE=debug KCSAN=
+if [ "${1:-}" = --kcsan ]; then
+	PROFILE=kcsan KCSAN=1
+	shift
+fi
+OUT=$BUILD/stress/$PROFILE
+LOG=$LOGDIR/stress-$PROFILE.log
 STRESS=$ROOT/tools/testing/stress
 SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 
@@ -24,19 +29,42 @@ DEVICES=(--device edu,addr=4
 	--device nvme,addr=5,serial=few,max_ioqpairs=7,msix_qsize=8
 	--device 'e1000e,addr=6.0,multifunction=on,romfile='
 	--device 'e1000e,addr=6.1,romfile='
-	--device nvme,addr=7,serial=removed,max_ioqpairs=7,msix_qsize=8)
+	--device pcie-root-port,id=port1,chassis=1,addr=8
+	--device pcie-root-port,id=port2,chassis=2,addr=9
+	--device pcie-root-port,id=port3,chassis=3,addr=c
+	--device nvme,bus=port3,serial=removed,max_ioqpairs=7,msix_qsize=8
+	--device edu,addr=a --device edu,addr=b)
+# Behind those
+# shellcheck disable=SC2054
+PLUGGED=(edu,id=plug1,bus=port1
+	nvme,id=plug2,bus=port2,serial=plugged,max_ioqpairs=7,msix_qsize=8)
 # shellcheck disable=SC2054
 WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	nvme:iommufd:0000:00:05.0'?' net:type1:0000:00:06.0,0000:00:06.1
-	nvme:type1:0000:00:07.0'?' guest:0000:00:03.0
-	unbind:0000:00:02.0,0000:00:05.0 remove:0000:00:07.0 affinity)
+	nvme:type1:0000:03:00.0'?' guest:0000:00:03.0
+	edu:iommufd:0000:00:0a.0,0000:00:0b.0
+	edu:type1:0000:01:00.0'?' nvme:iommufd:0000:02:00.0'?'
+	slot:0000:00:08.0,0000:01:00.0 slot:0000:00:09.0,0000:02:00.0
+	unbind:0000:00:02.0,0000:00:05.0 remove:0000:03:00.0 affinity look)
+
+# Who wants a device that is in use waits, on a slow machine for long
+APPEND='kunit.enable=0 sysctl.kernel.hung_task_timeout_secs=240'
+if [ -n "$KCSAN" ]; then
+	# A task whose access is watched stays on its CPU, the number of which it
+	# may just be reading
+	APPEND+=' kcsan.interrupt_watcher=0'
+fi
+
+# How much KCSAN has seen, said in the machine
+# shellcheck disable=SC2016
+COUNTERS='status=$?; sed -n "s/^setup_watch\|^data_race/stress: kcsan, &/p" /sys/kernel/debug/kcsan; exit $status'
 
 SECONDS=0	# make's variable of that name came with the environment
 seconds=${1:-600} seed=${2:-$(($(date +%s) % 1000000))}
 case $seconds$seed in
-*[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [SECONDS [SEED]], both numbers" ;;
+*[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [--kcsan] [SECONDS [SEED]], both numbers" ;;
 esac
-[ "$seconds" -gt 0 ] || die "stress.sh: $seconds seconds" "1 at least"
+[ "$seconds" -ge 30 ] || die "stress.sh: $seconds seconds" "30 at least: every worker is to have done something"
 
 build() {
 	rm -rf "$OUT"
@@ -49,21 +77,45 @@ build() {
 		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
 }
 
+# said <pattern>: has the program in the machine said it?
+said() { grep -a -q -E "^stress: $1" "$LOG"; }
+
+end_jobs() { kill "$boot" ${plug:+"$plug"} 2>/dev/null || true; }
+
+# Unplugs from when the program has begun until it has ended
 boot() {
-	local shown=0
+	local shown=0 device plugged=()
 	: >"$LOG"
-	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append kunit.enable=0 --smp 4 --mem 2G --kvm \
-		"${DEVICES[@]}" --add "$OUT/root" \
-		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}" \
-		--log "$LOG" --timeout $((seconds + 420)) 2>"$OUT/error" &
-	boot=$!
-	trap 'kill "$boot" 2>/dev/null || true' EXIT
+	mkfifo "$OUT/qmp.in" "$OUT/qmp.out"
+	for device in "${PLUGGED[@]}"; do
+		plugged+=(--device "$device")
+	done
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$APPEND" --smp 4 --mem 2G --kvm \
+		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$OUT/root" \
+		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
+		--log "$LOG" --timeout $((seconds + 600)) 2>"$OUT/error" &
+	boot=$! plug=
+	trap end_jobs EXIT
 	while kill -0 "$boot" 2>/dev/null; do
 		tell_progress stress "$LOG"
+		if [ -z "$plug" ] && said 'seed [0-9]*, [0-9]* seconds'; then
+			"$ROOT/scripts/plug.sh" "$OUT/qmp" "$seed" "${PLUGGED[@]}" >"$OUT/plugs" 2>>"$OUT/error" &
+			plug=$!
+		elif [ -n "$plug" ] && said 'seed [0-9]*, (passed|failed)'; then
+			kill "$plug" 2>/dev/null || true
+		fi
 		sleep 1
 	done
 	status=0
 	wait "$boot" || status=$?
+	if [ -n "$KCSAN" ] && ! said 'kcsan, setup_watchpoints: [1-9]'; then
+		echo "error: KCSAN has watched nothing" >>"$OUT/error"
+		status=1
+	fi
+	if [ -n "$plug" ]; then
+		kill "$plug" 2>/dev/null || true
+		wait "$plug" || status=$?
+	fi
 	trap - EXIT
 }
 
@@ -83,9 +135,10 @@ boot
 step "report"
 echo
 sed -n 's/\r*$//; s/^stress: //p' "$LOG" | grep -v -E '^ *[0-9]+ s, ' || true
+cat "$OUT/plugs" 2>/dev/null || true
 echo
 if [ "$status" -ne 0 ]; then
 	cat "$OUT/error" >&2
-	die "it failed" "make stress SECONDS=$seconds SEED=$seed does the same again" "$LOG"
+	die "it failed" "make stress ${KCSAN:+KCSAN=1 }SECONDS=$seconds SEED=$seed does the same again" "$LOG"
 fi
 msg "passed, after $SECONDS s"

@@ -9,16 +9,20 @@
  * usage: stress SECONDS SEED WORKER...
  *
  * A WORKER is one of
- *	edu:BACKEND:ADDRESS	MSI, windows, mappings, replaced domains
+ *	edu:BACKEND:ADDRESS[,ADDRESS]	MSI, windows, mappings, replaced domains
  *	nvme:BACKEND:ADDRESS	MSI-X: all vectors or a few, added ones
- *	net:BACKEND:ADDRESS,ADDRESS	two e1000e functions in one space, whose
- *				MSI and MSI-X come and go and are not raised
+ *	net:BACKEND:ADDRESS[,ADDRESS]	an e1000e, whose MSI and MSI-X come and
+ *				go and are not raised: it raises as it pleases
  *	guest:ADDRESS		KVM guests that start and are killed
  *	affinity		moves interrupts from CPU to CPU
  *	unbind:ADDRESS[,ADDRESS...]	takes devices from vfio-pci, and back
  *	remove:ADDRESS		takes a device from the bus, and finds it again
- * with BACKEND type1 or iommufd. An address that ends in ? may be missing at
- * times: the device is unbound, or removed.
+ *	slot:PORT,ADDRESS	takes from the bus what QEMU's monitor unplugs,
+ *				and finds what it plugs in
+ *	look			reads what debugfs says of windows and doorbells
+ * with BACKEND type1 or iommufd. Two devices are in one space, each used by a
+ * process. An address that ends in ? may be missing at times: the device is
+ * unbound, removed or unplugged.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -37,6 +41,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
 #include "nvme.h"
@@ -45,7 +50,8 @@
 #define MAX_WORKERS	16
 #define MAX_VECTORS	16
 #define PATIENCE	30000		/* milliseconds for an interrupt */
-#define STALLED		120		/* seconds without anything done */
+#define IN_TIME		10		/* seconds to keep what others want */
+#define STALLED		300		/* seconds without anything done */
 #define MIB		0x100000ULL
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)
@@ -53,16 +59,18 @@
 #define QUEUES		4
 
 enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
-	     REFUSED, MAPPED, MISSING, OTHER, COUNTS };
+	     REFUSED, MAPPED, ASKED, MISSING, OTHER, COUNTS };
 static const char * const count_names[COUNTS] = {
 	"raised", "received", "enabled", "added", "attached", "replaced",
-	"moved", "refused", "mapped", "missing", "other",
+	"moved", "refused", "mapped", "asked", "missing", "other",
 };
 
-/* Shared with the parent, written by its process alone */
+/* Shared with the parent, written by its process and that one's partner */
 struct worker {
 	char what[64];
 	pid_t pid;
+	enum count purpose;	/* which count must not stay 0 */
+	volatile bool session;	/* the partner is to go on */
 	volatile uint64_t counts[COUNTS];
 };
 
@@ -92,7 +100,12 @@ static uint32_t below(uint32_t n)
 	return state % n;
 }
 
-static void count(enum count what) { self->counts[what]++; }
+static void count_more(enum count what, uint64_t more)
+{
+	__atomic_fetch_add(&self->counts[what], more, __ATOMIC_RELAXED);
+}
+
+static void count(enum count what) { count_more(what, 1); }
 
 #define fail(format, ...) \
 	errx(1, "%s (seed %u): " format, self->what, seed, ##__VA_ARGS__)
@@ -113,17 +126,34 @@ struct session {
 	bool may_miss;		/* somebody takes it away */
 	struct space space;
 	struct device dev[2];
-	unsigned int enabled[2];	/* vectors, from 0 on */
+	unsigned int enabled;	/* vectors of the first, from 0 on */
 	uint32_t ioas[2];
 	unsigned int which;	/* of these the device is attached to */
-	bool moved;		/* the window */
+	uint64_t window;	/* where it was moved to, or 0 */
+	pid_t partner;		/* uses the same space at the same time */
 	void *memory;
 	int fds[MAX_VECTORS];
+	int request;		/* the kernel wants the device back */
+	bool heed;		/* and gets it at once */
+	time_t until;		/* or in time */
 };
+
+/* It has the same files open: they are closed only then */
+static void partner_stop(struct session *s)
+{
+	int status;
+
+	if (!s->partner)
+		return;
+	self->session = false;
+	if (waitpid(s->partner, &status, 0) < 0 || status)
+		fail("its partner ended with status %#x", status);
+	s->partner = 0;
+}
 
 static bool live(const struct session *s)
 {
-	return s->enabled[0] || s->enabled[1];
+	return s->enabled;
 }
 
 static void session_close_all(struct session *s)
@@ -138,7 +168,7 @@ static int session_open_all(struct session *s)
 {
 	int i, ret = 0;
 
-	/* One that was removed comes back with the driver of its kind */
+	/* The kernel's own driver has it, or, when it has come back, none */
 	for (i = 0; i < s->devices; i++)
 		ret = ret ?: device_to_vfio(s->address[i]);
 	for (i = 0; i < s->devices; i++)
@@ -149,6 +179,23 @@ static int session_open_all(struct session *s)
 		      device_map_bar(&s->dev[i], 0);
 	}
 	return ret;
+}
+
+/* For the time being: no device, no driver, or it is about to go or come */
+static bool absent(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+	case EBUSY:
+	case EAGAIN:	/* cannot be reset, as somebody has it locked */
+	case EPERM:	/* a driver of the kernel's own has it */
+	case EINVAL:	/* its group lost the container along with it */
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool session_open(struct session *s, enum backend backend)
@@ -162,7 +209,7 @@ static bool session_open(struct session *s, enum backend backend)
 	if (ret) {
 		session_close_all(s);
 		space_close(&s->space);
-		if (!s->may_miss)
+		if (!s->may_miss || !absent(ret))
 			fail("cannot be opened: %s", strerror(-ret));
 		count(MISSING);
 		usleep(50000);
@@ -172,21 +219,34 @@ static bool session_open(struct session *s, enum backend backend)
 	if (backend == IOMMUFD)
 		MUST(space_add_ioas(&s->space, &s->ioas[1]));
 	s->which = 0;
-	s->enabled[0] = 0;
-	s->enabled[1] = 0;
-	s->moved = false;
+	s->enabled = 0;
+	s->window = 0;
+	s->partner = 0;
+	s->until = s->may_miss ? now() + IN_TIME : deadline;
+	s->heed = s->may_miss && below(2);
+	if (s->heed)
+		MUST(irqs_set(&s->dev[0], VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
+			      &s->request));
 	count(ATTACHED);
 	return true;
+}
+
+/* Time to close? In the end, and when others want the device */
+static bool session_over(struct session *s)
+{
+	if (s->heed && event_wait(s->request, 0)) {
+		count(ASKED);
+		return true;
+	}
+	return now() >= s->until || over();
 }
 
 /* With or without disabling first, the device or the space first */
 static void session_close(struct session *s, int index)
 {
-	int i;
-
-	for (i = 0; i < s->devices; i++)
-		if (s->enabled[i] && below(2))
-			MUST(irqs_off(&s->dev[i], index));
+	partner_stop(s);
+	if (live(s) && below(2))
+		MUST(irqs_off(&s->dev[0], index));
 	if (below(2)) {
 		session_close_all(s);
 		space_close(&s->space);
@@ -196,24 +256,30 @@ static void session_close(struct session *s, int index)
 	}
 }
 
+static int new_event(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	if (fd < 0)
+		fail("eventfd: %s", strerror(errno));
+	return fd;
+}
+
 static void session_init(struct session *s, char *address)
 {
 	size_t length = strlen(address);
 	char *at;
 	int i;
 
-	*s = (struct session) {};
+	*s = (struct session) { .request = new_event() };
 	if (address[length - 1] == '?') {
 		address[length - 1] = '\0';
 		s->may_miss = true;
 	}
 	while ((at = strsep(&address, ",")) && s->devices < 2)
 		s->address[s->devices++] = at;
-	for (i = 0; i < MAX_VECTORS; i++) {
-		s->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (s->fds[i] < 0)
-			fail("eventfd: %s", strerror(errno));
-	}
+	for (i = 0; i < MAX_VECTORS; i++)
+		s->fds[i] = new_event();
 	s->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->memory == MAP_FAILED)
@@ -226,35 +292,50 @@ static void expect_one(int fd)
 	uint64_t arrived = event_wait(fd, PATIENCE);
 
 	count(RAISED);
-	self->counts[RECEIVED] += arrived;
+	count_more(RECEIVED, arrived);
 	if (arrived != 1)
 		fail("%" PRIu64 " interrupts where 1 was raised", arrived);
 }
 
-static void expect_none(int fd)
+/* Nor did any arrive elsewhere, from vector @first to @last */
+static void expect_none(struct session *s, int first, int last)
 {
-	uint64_t arrived = event_wait(fd, 0);
+	uint64_t arrived;
+	int i;
 
-	self->counts[RECEIVED] += arrived;
-	if (arrived)
-		fail("%" PRIu64 " interrupts that nobody raised", arrived);
+	for (i = first; i <= last; i++) {
+		arrived = event_wait(s->fds[i], 0);
+		count_more(RECEIVED, arrived);
+		if (arrived)
+			fail("%" PRIu64 " interrupts that nobody raised, at %d",
+			     arrived, i);
+	}
 }
 
 /* --- windows and memory, whatever the device is -------------------------- */
 
+/* Another device's interrupt may be live at any time */
+static bool shared(const struct session *s)
+{
+	return s->devices > 1;
+}
+
+/* To somewhere, or back */
 static void move_window(struct session *s)
 {
-	uint64_t to = (1 + below(7)) * 0x10000000ULL;
+	uint64_t to = below(8) * 0x10000000ULL;
 	int ret;
 
-	if (s->which || s->moved)
+	if (s->which || to == s->window)
 		return;
-	ret = window_set(&s->space, to, MIB);
+	ret = to ? window_set(&s->space, to, MIB) :
+	      window_unset(&s->space, s->window, MIB);
 	if (live(s) && ret != -EBUSY)
 		fail("a window with live interrupts was moved: %d", ret);
-	if (!live(s) && ret)
+	if (!live(s) && ret && !(shared(s) && ret == -EBUSY))
 		fail("the window cannot be moved: %s", strerror(-ret));
-	s->moved = !ret;
+	if (!ret)
+		s->window = to;
 	count(ret ? REFUSED : MOVED);
 }
 
@@ -280,24 +361,40 @@ static void replace(struct session *s)
 	if (s->space.backend != IOMMUFD || s->devices > 1)
 		return;
 	ret = device_replace(&s->dev[0], s->ioas[!s->which]);
-	if (ret && !(s->moved && live(s)))
+	if (ret && !(s->window && live(s)))
 		fail("the space cannot be replaced: %s", strerror(-ret));
-	if (!ret && s->moved && live(s))
+	if (!ret && s->window && live(s))
 		fail("live interrupts went to a space without their window");
 	count(ret ? REFUSED : REPLACED);
 	s->which ^= !ret;
 }
 
+/* One doorbell, while there is an interrupt */
+static void query_window(struct session *s)
+{
+	struct window window;
+
+	if (s->which)
+		return;
+	MUST(window_query(&s->space, &window));
+	if (window.used < live(s) || window.used > (live(s) || shared(s)))
+		fail("%" PRIu64 " pages of the window are used, expected %d",
+		     (uint64_t)window.used, live(s));
+}
+
 static void anything(struct session *s)
 {
-	switch (below(3)) {
+	switch (below(4)) {
 	case 0: move_window(s); break;
 	case 1: map_memory(s); break;
 	case 2: replace(s); break;
+	case 3: query_window(s); break;
 	}
 }
 
 /* --- devices with one MSI ------------------------------------------------ */
+
+typedef void use_fn(struct session *s, int i);
 
 static void edu_raise(struct session *s, int i)
 {
@@ -309,42 +406,75 @@ static void edu_raise(struct session *s, int i)
 		expect_one(s->fds[i]);
 		regs[EDU_ACK] = 1;
 	}
-	expect_none(s->fds[i]);
+	if (!shared(s))
+		expect_none(s, 0, MAX_VECTORS - 1);
+	else
+		expect_none(s, i, i);
 }
 
-/* The other kind of message, a few at once */
+/* For a while the other kind of message, a few at once */
 static void net_msix(struct session *s, int i)
 {
 	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
 	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX, 0,
-		      1 + below(NET_VECTORS), s->fds));
+		      1 + below(NET_VECTORS), &s->fds[2 + i * NET_VECTORS]));
 	count(ENABLED);
 	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX));
-	s->enabled[i] = 0;
+	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &s->fds[i]));
 }
 
-typedef void use_fn(struct session *s, int i);
+/* --- a process beside the first, in the same space ------------------------- */
 
-static void one_msi_step(struct session *s, int i, use_fn *use)
+/* Asks where the window is, and has the second device, if there is one */
+static void partner(struct session *s, use_fn *use)
+{
+	struct window window;
+
+	while (self->session) {
+		MUST(window_query(&s->space, &window));
+		if (shared(s)) {
+			MUST(irqs_set(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+				      &s->fds[1]));
+			count(ENABLED);
+			if (!below(8))
+				use(s, 1);
+			MUST(irqs_off(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX));
+		}
+		usleep(below(10000));
+	}
+}
+
+static void partner_start(struct session *s, use_fn *use)
+{
+	self->session = true;
+	s->partner = fork();
+	if (s->partner < 0)
+		fail("fork: %s", strerror(errno));
+	if (s->partner)
+		return;
+	partner(s, use);
+	_exit(0);
+}
+
+static void one_msi_step(struct session *s, use_fn *use)
 {
 	switch (below(4)) {
 	case 0:
-		if (s->enabled[i])
+		if (live(s))
 			break;
-		MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
-			      &s->fds[i]));
-		s->enabled[i] = 1;
+		MUST(irqs_set(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, s->fds));
+		s->enabled = 1;
 		count(ENABLED);
 		break;
 	case 1:
-		if (!s->enabled[i])
+		if (!live(s))
 			break;
-		MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
-		s->enabled[i] = 0;
+		MUST(irqs_off(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX));
+		s->enabled = 0;
 		break;
 	case 2:
-		if (s->enabled[i])
-			use(s, i);
+		if (live(s))
+			use(s, 0);
 		break;
 	case 3:
 		anything(s);
@@ -362,26 +492,38 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 
 		if (!session_open(&s, backend))
 			continue;
-		while (steps-- && !over())
-			one_msi_step(&s, below(s.devices), use);
+		if (shared(&s) || below(2))
+			partner_start(&s, use);
+		while (steps-- && !session_over(&s))
+			one_msi_step(&s, use);
 		session_close(&s, VFIO_PCI_MSI_IRQ_INDEX);
 	}
 }
 
 /* --- a device with MSI-X ------------------------------------------------- */
 
-static void queue_fire(struct nvme *nvme, int id, int fd)
+/* Some of the queues at once, each at a vector of its own */
+static void queues_fire(struct session *s, struct nvme *nvme, const int *at,
+			int queues)
 {
-	int times = 1 + below(10);
+	unsigned int which = 1 + below((1 << queues) - 1);
+	int times = 1 + below(10), i;
 
 	while (times--) {
-		nvme_submit(nvme, id);
-		expect_one(fd);
-		/* Without a disk it fails, with an interrupt all the same */
-		if (nvme_complete(nvme, id) == -ETIMEDOUT)
-			fail("a command did not complete");
+		for (i = 0; i < queues; i++)
+			if (which & 1 << i)
+				nvme_submit(nvme, i + 1);
+		for (i = 0; i < queues; i++) {
+			if (!(which & 1 << i))
+				continue;
+			expect_one(s->fds[at[i]]);
+			/* Without a disk it fails, with an interrupt all the same */
+			if (nvme_complete(nvme, i + 1) == -ETIMEDOUT)
+				fail("a command did not complete");
+		}
 	}
-	expect_none(fd);
+	/* The admin queue, at vector 0, raises as it pleases */
+	expect_none(s, 1, MAX_VECTORS - 1);
 }
 
 /* Queues at vectors that are there from the beginning, or added one by one */
@@ -401,9 +543,9 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			anything(&s);
 		if (s.which)	/* where its memory is going to be */
 			replace(&s);
-		s.enabled[0] = add ? 1 : vectors;
+		s.enabled = add ? 1 : vectors;
 		MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX, 0,
-			      s.enabled[0], s.fds));
+			      s.enabled, s.fds));
 		count(ENABLED);
 		MUST(nvme_start(&nvme, &s.dev[0], 0x200000000ULL));
 		for (i = 0; i < queues; i++) {
@@ -415,12 +557,9 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			}
 			MUST(nvme_create_queue(&nvme, i + 1, at[i]));
 		}
-		for (rounds = below(8); rounds-- && !over();) {
-			i = below(queues);
-			queue_fire(&nvme, i + 1, s.fds[at[i]]);
-		}
+		for (rounds = below(8); rounds-- && !session_over(&s);)
+			queues_fire(&s, &nvme, at, queues);
 		nvme_stop(&nvme);
-		/* The admin queue's are not counted: it raises as it pleases */
 		event_wait(s.fds[0], 0);
 		session_close(&s, VFIO_PCI_MSIX_IRQ_INDEX);
 	}
@@ -487,6 +626,18 @@ static void unbind(char *addresses)
 		write_to("/sys/bus/pci/drivers_probe", list[n]);
 }
 
+/*
+ * Only the bus that the device is on, behind a port of its own: on this machine
+ * a scan of all closes each bridge for a moment, to devices that are in use.
+ */
+static void rescan(const char *address)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/pci_bus/%.7s/rescan", address);
+	write_to(path, "1");
+}
+
 static void remove_device(const char *address)
 {
 	char path[128];
@@ -497,8 +648,117 @@ static void remove_device(const char *address)
 		if (!write_to(path, "1"))
 			count(OTHER);
 		usleep(below(200000));
-		write_to("/sys/bus/pci/rescan", "1");
+		rescan(address);
 		usleep(500000 + below(1500000));
+	}
+}
+
+static uint16_t config_read(int fd, int offset)
+{
+	uint16_t value = 0;
+
+	if (pread(fd, &value, 2, offset) != 2)
+		fail("PCI config space: %s", strerror(errno));
+	return value;
+}
+
+static void config_write(int fd, int offset, uint16_t value)
+{
+	if (pwrite(fd, &value, 2, offset) != 2)
+		fail("PCI config space: %s", strerror(errno));
+}
+
+/* The capability ID is the lower byte, the next one's offset the other */
+static int express_capability(int fd)
+{
+	int offset = config_read(fd, PCI_CAPABILITY_LIST) & 0xff;
+
+	while (offset && (config_read(fd, offset) & 0xff) != PCI_CAP_ID_EXP)
+		offset = config_read(fd, offset) >> 8;
+	if (!offset)
+		fail("no PCI Express port");
+	return offset;
+}
+
+#define SLOT_POWER	(PCI_EXP_SLTCTL_PIC | PCI_EXP_SLTCTL_PCC)
+#define SLOT_OFF	(PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PWR_OFF)
+#define SLOT_ON		(PCI_EXP_SLTCTL_PWR_IND_ON | PCI_EXP_SLTCTL_PWR_ON)
+
+static void slot_power(int fd, int express, uint16_t power)
+{
+	int offset = express + PCI_EXP_SLTCTL;
+
+	config_write(fd, offset, (config_read(fd, offset) & ~SLOT_POWER) | power);
+}
+
+/*
+ * What pciehp does, but at once: it waits for 5 seconds. And lockdep complains
+ * about its reset_lock as soon as a device is unplugged, also on the base, and
+ * says nothing about anybody else after that.
+ */
+static void slot(char *port)
+{
+	char *address = port, config[64], remove[64];
+	int fd, express;
+
+	port = strsep(&address, ",");
+	if (!address)
+		errx(2, "%s: no device", self->what);
+	snprintf(config, sizeof(config), "/sys/bus/pci/devices/%s/config", port);
+	snprintf(remove, sizeof(remove), "/sys/bus/pci/devices/%s/remove", address);
+	fd = open(config, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail("%s: %s", config, strerror(errno));
+	express = express_capability(fd);
+	while (!over()) {
+		uint16_t status = config_read(fd, express + PCI_EXP_SLTSTA);
+		uint16_t control = config_read(fd, express + PCI_EXP_SLTCTL);
+		bool off = (control & SLOT_POWER) == SLOT_OFF;
+		bool found = !access(remove, F_OK);
+
+		if (!(status & PCI_EXP_SLTSTA_PDS)) {
+			if (!off)
+				slot_power(fd, express, SLOT_OFF);
+		} else if (!found) {
+			/* The button says that something was plugged in */
+			if (off)
+				config_write(fd, express + PCI_EXP_SLTSTA,
+					     PCI_EXP_SLTSTA_ABP);
+			slot_power(fd, express, SLOT_ON);
+			usleep(100000);
+			rescan(address);
+		} else if (status & PCI_EXP_SLTSTA_ABP) {
+			/* Waits like unbinding */
+			write_to(remove, "1");
+			config_write(fd, express + PCI_EXP_SLTSTA,
+				     PCI_EXP_SLTSTA_ABP);
+			slot_power(fd, express, SLOT_OFF);
+			count(OTHER);
+		}
+		usleep(50000);
+	}
+	close(fd);
+}
+
+/* Readers meet whatever changes what they read */
+static void look(void)
+{
+	static const char * const files[] = {
+		"/sys/kernel/debug/iommu/msi/domains",
+		"/sys/kernel/debug/iommu/msi/groups",
+	};
+	char text[4096];
+	int fd;
+
+	while (!over()) {
+		fd = open(files[below(2)], O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fail("nothing to look at: %s", strerror(errno));
+		while (read(fd, text, sizeof(text)) > 0)
+			;
+		close(fd);
+		count(OTHER);
+		usleep(below(50000));
 	}
 }
 
@@ -554,12 +814,17 @@ static void work(char *what)
 	char *kind = strsep(&what, ":"), *backend_name = NULL;
 	enum backend backend;
 
+	self->purpose = OTHER;
 	if (!strcmp(kind, "affinity") && !what)
 		return affinity();
+	if (!strcmp(kind, "look") && !what)
+		return look();
 	if (!strcmp(kind, "unbind") && what)
 		return unbind(what);
 	if (!strcmp(kind, "remove") && what)
 		return remove_device(what);
+	if (!strcmp(kind, "slot") && what)
+		return slot(what);
 	if (!strcmp(kind, "guest") && what)
 		return guests(what);
 	if (what)
@@ -572,6 +837,7 @@ static void work(char *what)
 		backend = IOMMUFD;
 	else
 		errx(2, "%s: neither type1 nor iommufd", self->what);
+	self->purpose = strcmp(kind, "net") ? RAISED : ENABLED;
 	if (!strcmp(kind, "edu"))
 		one_msi(what, backend, edu_raise);
 	else if (!strcmp(kind, "net"))
@@ -585,15 +851,18 @@ static void work(char *what)
 static void start(int index, const char *what)
 {
 	char *copy = strdup(what);
+	pid_t pid;
 
 	self = &workers[index];
 	snprintf(self->what, sizeof(self->what), "%s", what);
 	fflush(stdout);
-	self->pid = fork();
-	if (self->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		err(1, "fork");
-	if (self->pid)
+	if (pid) {
+		self->pid = pid;
 		return;
+	}
 	/* Not 0, and another one for each; what differs little must not stay so */
 	state = (seed ^ (index + 1) * 2654435761U) ?: 1;
 	for (index = 0; index < 16; index++)
@@ -602,13 +871,15 @@ static void start(int index, const char *what)
 	_exit(0);
 }
 
+/* Finding that a device is missing, time and again, is nothing */
 static uint64_t done(const struct worker *worker)
 {
 	uint64_t sum = 0;
 	int i;
 
 	for (i = 0; i < COUNTS; i++)
-		sum += worker->counts[i];
+		if (i != MISSING)
+			sum += worker->counts[i];
 	return sum;
 }
 
@@ -629,16 +900,26 @@ static void table(void)
 {
 	int i, j;
 
-	printf("stress: %-32s", "");
+	printf("stress: %-38s", "");
 	for (j = 0; j < COUNTS; j++)
 		printf(" %8s", count_names[j]);
 	printf("\n");
 	for (i = 0; i < worker_count; i++) {
-		printf("stress: %-32s", workers[i].what);
+		printf("stress: %-38s", workers[i].what);
 		for (j = 0; j < COUNTS; j++)
 			printf(" %8" PRIu64, workers[i].counts[j]);
 		printf("\n");
 	}
+}
+
+static const char *worker_name(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < worker_count; i++)
+		if (workers[i].pid == pid)
+			return workers[i].what;
+	return "somebody";
 }
 
 /* The first that fails ends it all; one that does nothing any more, too */
@@ -654,8 +935,11 @@ static bool watch(void)
 	while (left) {
 		pid = waitpid(-1, &status, WNOHANG);
 		if (pid > 0) {
-			if (status)
+			if (status) {
+				printf("stress: %s has ended with status %#x\n",
+				       worker_name(pid), status);
 				return false;
+			}
 			left--;
 			continue;
 		}
@@ -695,8 +979,9 @@ static int verdict(bool good)
 			       workers[i].counts[RECEIVED]);
 			good = false;
 		}
-		if (!done(&workers[i])) {
-			printf("stress: %s has done nothing\n", workers[i].what);
+		if (!workers[i].counts[workers[i].purpose]) {
+			printf("stress: %s has not %s anything\n",
+			       workers[i].what, count_names[workers[i].purpose]);
 			good = false;
 		}
 	}
@@ -723,6 +1008,12 @@ int main(int argc, char **argv)
 		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (workers == MAP_FAILED)
 		err(1, "mmap");
+	/*
+	 * No driver of the kernel's own needs to start what comes back: that
+	 * takes time, and the PCI core's lock for as long
+	 */
+	if (write_to("/sys/bus/pci/drivers_autoprobe", "0"))
+		errx(1, "cannot keep drivers from devices");
 	printf("stress: seed %u, %s seconds\n", seed, argv[1]);
 	setpgid(0, 0);
 	worker_count = argc - 3;
