@@ -39,11 +39,11 @@ k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 # Every allocation fails once, and every step, of whatever sets up an interrupt
 faults_its() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
-	machine debug its smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
+	machine debug its smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
 faults_v2m() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
-	machine debug v2m smmuv3 900 'VECTORS=3' "${TESTS_FAULTS[@]}"
+	machine debug v2m smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"
 }
 
 faults_ls_scfg() {
