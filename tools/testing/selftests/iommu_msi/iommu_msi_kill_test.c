@@ -389,6 +389,16 @@ static int measure(FIXTURE_DATA(killed) *self, enum backend backend)
 	return 0;
 }
 
+/* The first phase that no kill hit, or DONE */
+static enum phase missed(FIXTURE_DATA(killed) *self, enum backend backend)
+{
+	enum phase phase = OPEN;
+
+	while (phase < DONE && (self->kills[phase] || !phase_of(phase, backend)))
+		phase++;
+	return phase;
+}
+
 #define SAY_PHASE	TH_LOG("in phase %s", names[self->shared->phase])
 #define SAY_KILL	TH_LOG("kill %d, in phase %s", done, names[hit])
 
@@ -400,9 +410,9 @@ TEST_F_TIMEOUT(killed, anywhere, SECONDS)
 	srand48(variant->backend + 1);
 	ASSERT_EQ(0, measure(self, variant->backend)) SAY_PHASE;
 	ASSERT_TRUE(nothing_left());
-	while (done < kills) {
+	while (done < kills || missed(self, variant->backend) != DONE) {
 		ASSERT_GT(2 * kills + 100, tries++);
-		phase = lrand48() % DONE;
+		phase = done < kills ? lrand48() % DONE : missed(self, variant->backend);
 		if (!phase_of(phase, variant->backend))
 			continue;
 		hit = live_once(self, phase, variant->backend);
@@ -422,7 +432,6 @@ TEST_F_TIMEOUT(killed, anywhere, SECONDS)
 			continue;
 		TH_LOG("%-9s  %3d kills, lasts %6.2f ms", names[phase],
 		       self->kills[phase], self->lasts[phase] * 1e3);
-		EXPECT_LT(0, self->kills[phase]);
 	}
 	TH_LOG("%d kills", done);
 	ASSERT_EQ(0, use_again(variant->backend));
