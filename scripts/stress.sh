@@ -129,6 +129,7 @@ boot() {
 }
 
 mkdir -p "$LOGDIR"
+in_lock "$BUILD/.stress-$PROFILE.lock"
 steps 5
 step "packages"
 "$ROOT/scripts/deps.sh" build demo
