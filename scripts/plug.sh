@@ -11,8 +11,8 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-PATIENCE=120	# seconds for the kernel to let go of a device
-ANSWER=30	# seconds for QEMU to answer
+PATIENCE=300	# seconds for the kernel to let go of a device
+ANSWER=120	# seconds for QEMU to answer
 
 # heard <seconds> <pattern>: sets line to the next one that matches, gone to
 # one about a device that has gone

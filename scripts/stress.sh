@@ -86,6 +86,7 @@ end_jobs() { kill "$boot" ${plug:+"$plug"} 2>/dev/null || true; }
 boot() {
 	local shown=0 device plugged=()
 	: >"$LOG"
+	: >"$OUT/error"
 	mkfifo "$OUT/qmp.in" "$OUT/qmp.out"
 	for device in "${PLUGGED[@]}"; do
 		plugged+=(--device "$device")
@@ -93,7 +94,7 @@ boot() {
 	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$APPEND" --smp 4 --mem 2G --kvm \
 		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$OUT/root" \
 		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
-		--log "$LOG" --timeout $((seconds + 600)) 2>"$OUT/error" &
+		--log "$LOG" --timeout $((seconds + 600)) 2>>"$OUT/error" &
 	boot=$! plug=
 	trap end_jobs EXIT
 	while kill -0 "$boot" 2>/dev/null; do
@@ -120,6 +121,7 @@ boot() {
 }
 
 mkdir -p "$LOGDIR"
+in_lock "$BUILD/.stress-$PROFILE.lock"
 steps 5
 step "packages"
 "$ROOT/scripts/deps.sh" build demo
