@@ -67,4 +67,25 @@ TEST_F(bypass, query_and_refuse)
 	EXPECT_EQ(WINDOW_BYPASS, w.flags);
 }
 
+/* A window that is there before the device is in nobody's way, and can go */
+TEST(before_attach)
+{
+	const char *edu = getenv("EDU") ?: "0000:00:02.0";
+	struct ranges ranges;
+	struct space space;
+	struct device dev;
+
+	ASSERT_EQ(0, device_to_vfio(edu));
+	ASSERT_EQ(0, space_open(&space, IOMMUFD));
+	ASSERT_EQ(0, window_set(&space, 0x10000000, 0x100000));
+	ASSERT_EQ(0, device_open(&dev, &space, edu));
+	ASSERT_EQ(0, space_ranges(&space, &ranges));
+	EXPECT_FALSE(ranges_hold(&ranges, 0x10000000, 0x100fffff));
+	EXPECT_EQ(0, window_unset(&space, 0x10000000, 0x100000));
+	ASSERT_EQ(0, space_ranges(&space, &ranges));
+	EXPECT_TRUE(ranges_hold(&ranges, 0x10000000, 0x100fffff));
+	device_close(&dev);
+	space_close(&space);
+}
+
 TEST_HARNESS_MAIN

@@ -386,6 +386,52 @@ TEST_F(aperture, join_refused)
 	EXPECT_EQ(0, attach_nvme(self));
 }
 
+/* The disk on another platform, from before there is a domain: with a quirk that
+ * came later it could not share one.
+ */
+static int disk_elsewhere(FIXTURE_DATA(aperture) *self, const char *what)
+{
+	enum backend backend = self->space.backend;
+
+	device_close(&self->edu);
+	space_close(&self->space);
+	return quirk(nvme(), what) ?: space_open(&self->space, backend) ?:
+	       attach_edu(self);
+}
+
+/* A second group, on whose platform the first one's window is not free */
+TEST_F(aperture, second_group)
+{
+	struct doorbells d;
+	int i, outside = 0;
+
+	ASSERT_EQ(0, disk_elsewhere(self, "reserved=0x8000000"));
+	ASSERT_EQ(0, irq_on(self));
+	ASSERT_EQ(0, attach_nvme(self));
+	ASSERT_EQ(0, irqs_set(&self->nvme, MSIX, 0, 1, &self->nvme_fd));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(2, d.count);
+	for (i = 0; i < d.count; i++)
+		outside += d.at[i].iova >= OLD + MIB;
+	EXPECT_EQ(1, outside);
+}
+
+/* The window that one group brought is that of the other when the first leaves */
+TEST_F(aperture, first_group_leaves)
+{
+	struct ranges ranges;
+
+	ASSERT_EQ(0, disk_elsewhere(self, "sw_msi=0x10000000"));
+	ASSERT_EQ(0, attach_nvme(self));
+	ASSERT_EQ(0, irqs_set(&self->nvme, MSIX, 0, 1, &self->nvme_fd));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
+	device_close(&self->edu);
+	ASSERT_EQ(0, space_ranges(&self->space, &ranges));
+	EXPECT_FALSE(ranges_hold(&ranges, OLD, OLD + MIB - 1));
+	EXPECT_NE(0, space_map(&self->space, self->memory, OLD, MIB));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
+}
+
 /* Does sysfs list the region for the edu device's group? */
 static bool sysfs_lists(const char *region)
 {
@@ -529,29 +575,6 @@ TEST_F(type1, refuse_flags)
 	EXPECT_EQ(-ENOENT, space_unmap(&self->space, NEW, 2 * MIB));
 	EXPECT_EQ(0, space_unmap(&self->space, NEW, MIB));
 	EXPECT_TRUE(state_same(&self->space, &before));
-}
-
-/* A second group, on whose platform the first one's window is not free */
-TEST_F(type1, second_group)
-{
-	int fds[] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
-	struct device disk;
-	struct doorbells d;
-	int i, outside = 0;
-
-	ASSERT_EQ(0, device_to_vfio(nvme()));
-	module_unload("msi_quirk");
-	ASSERT_EQ(0, quirk(nvme(), "reserved=0x8000000"));
-	EXPECT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &fds[0]));
-	EXPECT_EQ(0, device_open(&disk, &self->space, nvme()));
-	EXPECT_EQ(0, irqs_set(&disk, MSIX, 0, 1, &fds[1]));
-	EXPECT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(2, d.count);
-	for (i = 0; i < d.count; i++)
-		outside += d.at[i].iova >= OLD + MIB;
-	EXPECT_EQ(1, outside);
-	device_close(&disk);
-	module_unload("msi_quirk");
 }
 
 FIXTURE(options)
@@ -728,6 +751,45 @@ TEST_F(options, two_domains)
 	ASSERT_EQ(0, query(space, space->ioas, &all));
 	EXPECT_EQ(1, all.used);
 	EXPECT_EQ(MIB / all.granule - 1, all.free);
+}
+
+/* A device that is detached with a live vector leaves its doorbell in the domain,
+ * which must not be mapped over: what is mapped would be torn with the vector.
+ */
+TEST_F(options, detached)
+{
+	struct space *space = &self->space;
+	struct doorbells d;
+	uint32_t hwpt;
+	void *memory;
+
+	memory = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, memory);
+	ASSERT_EQ(0, edu_open(&self->edu, space));
+	ASSERT_EQ(0, device_add_hwpt(&self->edu, &hwpt));
+	ASSERT_EQ(0, device_replace(&self->edu, hwpt));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, device_detach(&self->edu));
+	EXPECT_NE(0, space_map(space, memory, OLD, 2 * MIB));
+	EXPECT_EQ(-EBUSY, window_set(space, NEW, MIB));
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(0, d.count);
+
+	/* It can be moved now, and what it leaves is memory like any other */
+	ASSERT_EQ(0, window_set(space, NEW, MIB));
+	EXPECT_EQ(0, space_map(space, memory, OLD, 2 * MIB));
+	ASSERT_EQ(0, device_replace(&self->edu, hwpt));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+	/* The default is not free to go back to */
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	EXPECT_EQ(-EEXIST, window_unset(space, NEW, MIB));
+	ASSERT_EQ(0, space_unmap(space, OLD, 2 * MIB));
+	EXPECT_EQ(0, window_unset(space, NEW, MIB));
+	munmap(memory, 2 * MIB);
 }
 
 TEST_F(options, refuse)
