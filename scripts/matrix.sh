@@ -32,12 +32,11 @@ boot() {
 	local profile variables='KILLS=100 ' append='kunit.enable=0' tests=("${TESTS[@]}")
 	profile=$(profile_of "$1")
 	if [ "$2" = smmuv3 ]; then
-		tests=("${TESTS_SMMU[@]}" "${tests[@]}" "${TESTS_TRANSLATED[@]}")
+		tests=("${TESTS_SMMU[@]}" "${tests[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_KILL[@]}")
 	else
 		tests+=("${TESTS_BYPASS[@]}")
 		variables+='DOORBELLS=0 '
 	fi
-	tests+=("${TESTS_KILL[@]}")
 	if [ "$3" = v2m ]; then
 		variables+='VECTORS=32 DOORBELL=0x8020040 '
 	fi
