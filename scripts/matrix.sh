@@ -40,7 +40,7 @@ boot() {
 	if [ "$3" = v2m ]; then
 		variables+='VECTORS=32 DOORBELL=0x8020040 '
 	fi
-	if [ "$1 $2 $3" = '64k smmuv3 v2m' ]; then
+	if [ "$1" != 4k ] && [ "$2 $3" = 'smmuv3 v2m' ]; then
 		# Refused otherwise, as the check of exposed doorbells has it
 		append+=' msi_iommu.allow_unsafe_doorbells=1'
 	fi
