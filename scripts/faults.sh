@@ -28,9 +28,9 @@ FAULTS=(
 )
 
 build() {
-	local module=$OUT/work/module
+	local module=$OUT/built/module
 	"$ROOT/scripts/build.sh" base
-	build_tests base "$OUT/root" "$OUT/work"
+	build_tests base "$OUT/root" "$OUT/built"
 	cp -R "$SELFTESTS/test_modules" "$module"
 	make -C "$KBUILD/pristine/linux" "O=$KBUILD/$PROFILE" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- LOCALVERSION= "M=$module" modules
@@ -57,7 +57,7 @@ fault() {
 }
 
 rm -rf "$OUT"
-mkdir -p "$OUT/work" "$LOGDIR"
+mkdir -p "$OUT/built" "$LOGDIR"
 found=0
 steps 3
 step "packages"
