@@ -18,6 +18,9 @@
 #define REG_ACQ		0x30
 #define DOORBELL(n)	(0x1000 + 4 * (n))
 
+/* Milliseconds: QEMU has one thread for its disks, which may be kept waiting */
+#define PATIENCE	30000
+
 #define ADMIN_CREATE_SQ	0x01
 #define ADMIN_CREATE_CQ	0x05
 #define ADMIN_IDENTIFY	0x06
@@ -58,7 +61,7 @@ static int wait_ready(struct nvme *nvme, uint32_t ready)
 {
 	int i;
 
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < PATIENCE; i++) {
 		if ((*reg(nvme, REG_CSTS) & 1) == ready)
 			return 0;
 		usleep(1000);
@@ -80,13 +83,13 @@ int nvme_complete(struct nvme *nvme, int id)
 	uint16_t status;
 	int i;
 
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < PATIENCE; i++) {
 		status = entry->status;
 		if ((status & 1) == nvme->queue[id].phase)
 			break;
 		usleep(1000);
 	}
-	if (i == 5000)
+	if (i == PATIENCE)
 		return -ETIMEDOUT;
 	if (++nvme->queue[id].head == DEPTH) {
 		nvme->queue[id].head = 0;
