@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|faults|debug|kcsan|64k|16k|coverage|nomsi]
+# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage|nomsi]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
 # headers for user space in build/<version>/<profile>/usr-headers. Builds what
@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-usage="usage: build.sh base|vanilla|faults|debug|kcsan|64k|16k|coverage|nomsi"
+usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage|nomsi"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
@@ -18,15 +18,12 @@ unpatched=0
 fragments=("$ROOT/configs/base.config")
 case $profile in
 base | nomsi) ;;
-vanilla | faults)
+vanilla)
 	# The object directory and the tree are named and nested as the others
 	# are (../linux), so that ccache knows what did not change.
 	unpatched=1
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/$profile
-	if [ "$profile" = faults ]; then
-		fragments+=("$ROOT/configs/faults.config")
-	fi
 	;;
 debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
 kcsan) fragments+=("$ROOT/configs/kcsan.config") ;;

@@ -10,7 +10,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"
 
-PROFILE=faults
+PROFILE=vanilla
 OUT=$BUILD/faults
 LIMIT=300	# seconds, each machine
 

@@ -6,12 +6,10 @@
 
 check base kernels_base 1800
 check vanilla kernels_vanilla 1800
-check faults kernels_faults 1800
 check debug kernels_debug 1800
 check 64k kernels_64k 1800
 
 kernels_base() { scripts/build.sh base; }
 kernels_vanilla() { scripts/build.sh vanilla; }
-kernels_faults() { scripts/build.sh faults; }
 kernels_debug() { scripts/build.sh debug; }
 kernels_64k() { scripts/build.sh 64k; }
