@@ -108,10 +108,7 @@ configure() {
 checkout_pristine() {
 	if [ ! -e "$tree/Makefile" ]; then
 		need_disk 2 "$KBUILD" "the unpatched tree"
-		kgit worktree prune
-		rm -rf "$tree"
-		logged "$LOGDIR/worktree.log" "checking out the unpatched tree" \
-			kgit worktree add --force --detach "$tree" base
+		logged "$LOGDIR/worktree.log" "checking out the unpatched tree" worktree "$tree"
 	fi
 	ln -sfn pristine/linux "$KBASE"
 	ln -sfn "pristine/$profile" "$KBUILD/$profile"

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: check.sh [--list] [group | group/name ...]
+# usage: [JOBS=n] check.sh [--list] [group | group/name ...]
 #
-# Runs every check, or those named. A line a check while it runs, a table at
-# the end, last line `N passed, M failed`; status 0 only when none failed.
-# A check that cannot run has failed.
+# Runs every check, or those named, JOBS of them at once (as many as there are
+# processors, at most 4). A line for each when it has ended, a table at the end,
+# last line `N passed, M failed`; status 0 only when none failed. A check that
+# cannot run has failed.
 #
 # A group of checks is a file scripts/checks/NN-<group>.sh; NN is the order.
 # It is sourced, with lib.sh already there, and only defines functions and
 # registers them:
 #
 #	check <name> <function> [<time limit in seconds, default 600>]
+#	one_by_one	the checks of this group share files: never two at once
+#	after <group>	they start when all checks of that group have ended
 #
 # The function runs in a shell of its own (set -euo pipefail), in the root of
 # the repository, after the series was applied. It gets
@@ -36,8 +39,11 @@ set -euo pipefail
 export MSI_MENUCONFIG=ignore
 OUT=$BUILD/check
 CHECKS=()	# <group>/<name> <function> <limit>
+declare -A ALONE=() AFTER=()	# of groups
 
 check() { CHECKS+=("$group/$1 $2 ${3:-600}"); }
+one_by_one() { ALONE[$group]=1; }
+after() { AFTER[$group]=$1; }
 
 load_groups() {
 	local file group
@@ -108,25 +114,86 @@ cases() {
 	done
 }
 
-run_check() {
-	local id=$1 function=$2 limit=$3 start=$SECONDS status=0 why before=$failed ran=$number
+declare -A RUNNING=() STARTED=()	# check by process, time by check
+
+start_check() {	# <id> <function> <limit>
+	local id=$1
 	export CHECK_DIR=$OUT/$id CHECK_LOG=$OUT/$id.log
 	rm -rf "$CHECK_DIR"
 	mkdir -p "$CHECK_DIR"
-	timeout -k 10 "$limit" "$0" --function "$function" >"$CHECK_LOG" 2>&1 </dev/null 9>&- &
-	child=$!
-	wait "$child" || status=$?
-	child=
+	timeout -k 10 "$3" "$0" --function "$2" >"$CHECK_LOG" 2>&1 </dev/null 9>&- &
+	RUNNING[$!]="$id $3"
+	STARTED[$id]=$SECONDS
+}
+
+end_check() {	# <id> <limit> <status>
+	local id=$1 limit=$2 status=$3 took why before=$failed ran=$number
+	took=$((SECONDS - STARTED[$id]))
+	CHECK_DIR=$OUT/$id CHECK_LOG=$OUT/$id.log
 	cases "$id"
 	case $status in
-	0) result ok "$id" $((SECONDS - start)) ;;
-	124 | 137) result "not ok" "$id" $((SECONDS - start)) "no end after $limit s" "$CHECK_LOG" ;;
+	0) result ok "$id" "$took" ;;
+	124 | 137) result "not ok" "$id" "$took" "no end after $limit s" "$CHECK_LOG" ;;
 	*)
 		why=$(reason "$CHECK_LOG")
-		result "not ok" "$id" $((SECONDS - start)) "$why" "$CHECK_LOG"
+		result "not ok" "$id" "$took" "$why" "$CHECK_LOG"
 		;;
 	esac
-	table+=("$id $((number - ran - (failed - before))) $((failed - before)) $((SECONDS - start))")
+	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
+}
+
+# in_group <group> <id...>: whether one of these checks is in that group
+in_group() {
+	local group=$1 id
+	shift
+	for id; do
+		if [ "${id%%/*}" = "$group" ]; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# may_start <id>: with regard to what runs and waits
+may_start() {
+	local group=${1%%/*} first
+	first=${AFTER[$group]:-}
+	if [ -n "${ALONE[$group]:-}" ] && in_group "$group" "${RUNNING[@]}"; then
+		return 1
+	fi
+	[ -z "$first" ] || ! in_group "$first" "${RUNNING[@]}" "${waiting[@]}"
+}
+
+# Starts the first check that may; status 1 when there is none.
+start_one() {
+	local i
+	for i in "${!waiting[@]}"; do
+		if may_start "${waiting[i]}"; then
+			# shellcheck disable=SC2086
+			start_check ${waiting[i]}
+			unset "waiting[i]"
+			return
+		fi
+	done
+	return 1
+}
+
+end_one() {
+	local pid='' status=0 check
+	wait -n -p pid "${!RUNNING[@]}" || status=$?
+	check=${RUNNING[$pid]}
+	unset "RUNNING[$pid]"
+	# shellcheck disable=SC2086
+	end_check $check "$status"
+}
+
+run_checks() {
+	waiting=("${selected[@]}")
+	while [ ${#waiting[@]} -gt 0 ] || [ ${#RUNNING[@]} -gt 0 ]; do
+		if [ ${#RUNNING[@]} -ge "$JOBS" ] || ! start_one; then
+			end_one
+		fi
+	done
 }
 
 # What every check stands on. The series checked is the one in patches/.
@@ -143,15 +210,15 @@ prepare() {
 }
 
 summary() {
-	local row
+	local entry
 	if [ ${#failures[@]} -gt 0 ]; then
 		printf '\nfailed:\n'
 		printf '  %s\n' "${failures[@]}"
 	fi
 	printf '\n%-32s %7s %7s %7s\n' check passed failed seconds
-	for row in "${table[@]}"; do
+	for entry in prepare "${selected[@]}"; do
 		# shellcheck disable=SC2086
-		printf '%-32s %7s %7s %7s\n' $row
+		test -z "${rows[${entry%% *}]:-}" || printf '%-32s %7s %7s %7s\n' ${rows[${entry%% *}]}
 	done
 	printf '\nafter %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
 	printf '%d passed, %d failed\n' "$passed" "$failed"
@@ -167,7 +234,7 @@ case ${1:-} in
 	list=1
 	shift
 	;;
--*) die "check.sh: unknown argument '$1'" "usage: check.sh [--list] [group | group/name ...]" ;;
+-*) die "check.sh: unknown argument '$1'" "usage: [JOBS=n] check.sh [--list] [group | group/name ...]" ;;
 esac
 
 load_groups
@@ -185,23 +252,29 @@ if [ ${#selected[@]} -eq 0 ]; then
 	die "no check is named '$*'" "make check CHECK=... takes names of: scripts/check.sh --list"
 fi
 
-number=0 passed=0 failed=0 child='' failures=() table=()
+number=0 passed=0 failed=0 failures=()
+declare -A rows=()
+if [ -z "${JOBS:-}" ]; then
+	JOBS=$(nproc)
+	JOBS=$((JOBS < 4 ? JOBS : 4))
+fi
+case $JOBS in
+*[!0-9]* | '' | 0) die "JOBS is '$JOBS', not a number of checks to run at once" "make check JOBS=1, for one after the other" ;;
+esac
 mkdir -p "$OUT"
 in_lock "$BUILD/.check.lock"
-trap 'test -z "$child" || kill "$child" 2>/dev/null' EXIT
+trap 'test ${#RUNNING[@]} -eq 0 || kill "${!RUNNING[@]}" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM
-printf '%d checks; logs in build/check/\n' ${#selected[@]}
+printf '%d checks, %d at once; logs in build/check/\n' ${#selected[@]} "$JOBS"
 attempt prepare >"$OUT/prepare.log" 2>&1
 if [ "$status" -ne 0 ]; then
 	result "not ok" prepare "$SECONDS" "$(reason "$OUT/prepare.log")" "$OUT/prepare.log"
 	sed 's/^/  | /' "$OUT/prepare.log" | tail -n 10
-	table+=("prepare 0 1 $SECONDS")
+	rows[prepare]="prepare 0 1 $SECONDS"
 	summary
 	exit 1
 fi
-for entry in "${selected[@]}"; do
-	# shellcheck disable=SC2086
-	run_check $entry
-done
+rows[prepare]="prepare 0 0 $SECONDS"
+run_checks
 summary
 [ "$failed" -eq 0 ]

@@ -123,6 +123,24 @@ kgit() {
 # the same on the project's own repository
 pgit() { git -c safe.directory='*' -C "$ROOT" "$@"; }
 
+# worktree <directory> [<options of git worktree add>]: a new one, of the base.
+# prune_worktrees: of those whose directory is gone; not while one is added.
+worktree() {
+	(
+		flock 8
+		kgit worktree prune
+		rm -rf "$1"
+		mkdir -p "$(dirname "$1")"
+		kgit worktree add -q --force --detach "${@:2}" "$1" base
+	) 8>"$KBUILD/.worktree.lock"
+}
+prune_worktrees() {
+	(
+		flock 8
+		kgit worktree prune
+	) 8>"$KBUILD/.worktree.lock"
+}
+
 # in_lock <file>: one process at a time from here on (descriptor 9 until exit).
 in_lock() {
 	mkdir -p "$(dirname "$1")"

@@ -25,8 +25,7 @@ write_mails() {
 # Only the files that the series touches are checked out: git am needs no more.
 try_mails() {
 	local tree=$1/tree
-	kgit worktree prune
-	kgit worktree add -q --no-checkout --detach "$tree" base
+	worktree "$tree" --no-checkout
 	kgit diff --name-only --no-renames base msi-iommu | sed 's|^|/|' |
 		KGIT_TREE=$tree kgit sparse-checkout set --no-cone --stdin
 	KGIT_TREE=$tree kgit checkout -q --detach base
@@ -42,7 +41,7 @@ if [ ! -f "$PATCHES/cover.txt" ]; then
 	die "no cover letter" "write patches/$VERSION/cover.txt: the subject, an empty line, the text"
 fi
 work=$(mktemp -d -p "$KBUILD" .series.XXXXXX)
-trap 'rm -rf "$work"; kgit worktree prune' EXIT
+trap 'rm -rf "$work"; prune_worktrees' EXIT
 rm -rf "$out"
 logged "$log" "writing the mails" write_mails "$out"
 logged "$log" "git am on the pristine base" try_mails "$work"

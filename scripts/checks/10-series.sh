@@ -5,6 +5,7 @@
 
 . "$ROOT/scripts/checks/common.sh"
 
+one_by_one
 check git-am series_git_am
 check round-trip series_round_trip
 check checkpatch series_checkpatch

@@ -4,6 +4,7 @@
 # The kernels that later checks boot, each built once, so that the time limit
 # of a check that boots one is the machine's alone.
 
+one_by_one
 check base kernels_base 1800
 check vanilla kernels_vanilla 1800
 check debug kernels_debug 1800

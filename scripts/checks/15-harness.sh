@@ -126,6 +126,7 @@ harness_report_window() {
 	done
 }
 
+after kernels
 check refuses-faults harness_refuses
 check report harness_report
 check report-aperture harness_report_aperture

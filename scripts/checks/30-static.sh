@@ -7,6 +7,7 @@
 
 . "$ROOT/scripts/checks/common.sh"
 
+one_by_one
 check commits-build static_commits 2000
 check sparse-w1 static_sparse 1200
 check kernel-doc static_kernel_doc
@@ -23,14 +24,11 @@ walk_to() {
 	local from
 	if [ ! -e "$WALK/Makefile" ]; then
 		need_disk 4 "$KBUILD" "the checks of each commit"
-		kgit worktree prune
-		rm -rf "$WALK"
-		mkdir -p "$KBUILD/walk"
-		kgit worktree add -q --force --detach "$WALK" base
+		worktree "$WALK"
 	fi
 	from=$(cat "$WALK_OUT/configured" 2>/dev/null || true)
 	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
-	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep -q Kconfig &&
+	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null &&
 		[ "$(wanted_config)" = "$(cat "$WALK_OUT/wanted.config")" ]; then
 		return 0
 	fi

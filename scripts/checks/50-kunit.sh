@@ -23,5 +23,6 @@ suites() {
 kunit_debug() { suites debug 600; }
 kunit_64k()   { suites 64k 300; }
 
+after kernels
 check debug kunit_debug 1800
 check 64k kunit_64k 1800

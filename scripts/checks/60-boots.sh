@@ -78,6 +78,7 @@ window_parameter() {
 	done
 }
 
+after kernels
 check smmuv3-its base_its
 check smmuv3-v2m base_v2m
 check virtio-its base_virtio

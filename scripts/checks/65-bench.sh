@@ -74,5 +74,6 @@ bench_results() {
 	done
 }
 
+after kernels
 check runs bench_runs
 check report bench_reports

@@ -5,4 +5,5 @@
 
 short_stress() { scripts/stress.sh 60 1; }
 
+after kernels
 check short short_stress 1800

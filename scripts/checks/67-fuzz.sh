@@ -5,4 +5,5 @@
 
 fuzz_short() { scripts/fuzz.sh 30000 1; }
 
+after kernels
 check short fuzz_short 1800

@@ -55,6 +55,8 @@ demo_base_window() {
 		BASE=1 "WINDOW=$OWNED"
 }
 
+after kernels
+one_by_one
 check smmuv3-its demo_its
 check smmuv3-v2m demo_v2m
 check virtio-its demo_virtio
