@@ -110,50 +110,73 @@ static unsigned long iommufd_ioas_granule(struct iommufd_ioas *ioas)
 	return hwpt_paging ? iommufd_hwpt_granule(hwpt_paging) : SZ_4K;
 }
 
-static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
-				      struct iommufd_ioas *ioas,
-				      const struct range *window)
+static int iommufd_ioas_set_window(struct iommufd_ioas *ioas,
+				   const struct iommu_msi_survey *survey,
+				   const struct range *window,
+				   struct iommu_msi_aperture *apertures)
 {
-	unsigned int hwpts = list_count_nodes(&ioas->hwpt_list), count;
-	struct iommu_msi_aperture *apertures __free(kfree) = NULL;
+	unsigned int count;
+	int rc;
+
+	lockdep_assert_held_write(&ioas->iopt.iova_rwsem);
+
+	rc = iommufd_ioas_apertures(ioas, survey, window, apertures, &count);
+	if (rc)
+		return rc;
+	if (iommufd_window_set(window) && survey->devices && !count) {
+		iommufd_window_refused(window,
+				       "is of no use: no IOMMU of the devices translates MSIs");
+		return -ENODEV;
+	}
+	return iopt_set_msi_window(&ioas->iopt, window, apertures, count);
+}
+
+/* -EAGAIN: a device has joined that was not asked; the old window suits it */
+static int iommufd_ioas_try_window(struct iommufd_ctx *ictx,
+				   struct iommufd_ioas *ioas,
+				   const struct range *window,
+				   struct iommu_msi_aperture *apertures)
+{
 	struct iommu_msi_survey survey;
 	unsigned int joins;
 	int rc;
 
-	lockdep_assert_held(&ioas->mutex);
-
-	apertures = kcalloc(hwpts, sizeof(*apertures), GFP_KERNEL);
-	if (!apertures)
-		return -ENOMEM;
-
-again:
 	down_read(&ioas->iopt.iova_rwsem);
 	joins = ioas->iopt.msi_joins;
 	up_read(&ioas->iopt.iova_rwsem);
 
 	iommu_msi_survey_init(&survey, iommufd_ioas_granule(ioas));
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
-	if (rc)
-		goto out_survey;
-
-	down_write(&ioas->iopt.iova_rwsem);
-	if (joins != ioas->iopt.msi_joins) {
-		/* A device that was not asked: the old window suits it */
+	if (!rc) {
+		down_write(&ioas->iopt.iova_rwsem);
+		if (joins != ioas->iopt.msi_joins)
+			rc = -EAGAIN;
+		else
+			rc = iommufd_ioas_set_window(ioas, &survey, window,
+						     apertures);
 		up_write(&ioas->iopt.iova_rwsem);
-		iommu_msi_survey_end(&survey);
-		goto again;
 	}
-	rc = iommufd_ioas_apertures(ioas, &survey, window, apertures, &count);
-	if (!rc && iommufd_window_set(window) && survey.devices && !count) {
-		iommufd_window_refused(window,
-				       "is of no use: no IOMMU of the devices translates MSIs");
-		rc = -ENODEV;
-	}
-	if (!rc)
-		rc = iopt_set_msi_window(&ioas->iopt, window, apertures, count);
-	up_write(&ioas->iopt.iova_rwsem);
-out_survey:
 	iommu_msi_survey_end(&survey);
+	return rc;
+}
+
+static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
+				      struct iommufd_ioas *ioas,
+				      const struct range *window)
+{
+	struct iommu_msi_aperture *apertures;
+	int rc;
+
+	lockdep_assert_held(&ioas->mutex);
+
+	apertures = kcalloc(list_count_nodes(&ioas->hwpt_list),
+			    sizeof(*apertures), GFP_KERNEL);
+	if (!apertures)
+		return -ENOMEM;
+	do {
+		rc = iommufd_ioas_try_window(ictx, ioas, window, apertures);
+	} while (rc == -EAGAIN);
+	kfree(apertures);
 	return rc;
 }
 
