@@ -5,12 +5,19 @@
  * Prints when the module is unloaded, the most frequent first, in thousandths:
  *
  *	profile <thousandths> <function>
+ *	bench held <lock> 0 <thousandths>
  *
- * What runs with interrupts off counts for where they come on again.
+ * The latter for the locks that interrupts of all devices share, as a part of
+ * the time of the process: what it holds, another one waits for. What runs with
+ * interrupts off counts for where they come on again.
  */
 #include <linux/hrtimer.h>
+#include <linux/irqdomain.h>
 #include <linux/kallsyms.h>
+#include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
@@ -28,6 +35,16 @@ static unsigned int interval = 7001;
 module_param(interval, uint, 0444);
 MODULE_PARM_DESC(interval, "nanoseconds from one look to the next");
 
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "name of the PCI device whose interrupts the process sets up");
+
+static unsigned long lock, unlock;
+module_param(lock, ulong, 0444);
+MODULE_PARM_DESC(lock, "address of irq_lock_sparse()");
+module_param(unlock, ulong, 0444);
+MODULE_PARM_DESC(unlock, "address of irq_unlock_sparse()");
+
 struct function {
 	char name[KSYM_NAME_LEN];
 	unsigned int count;
@@ -37,13 +54,26 @@ static struct hrtimer timer;
 static unsigned long *samples;
 static unsigned int taken;
 
+static struct mutex *sparse_lock, *domain_lock;
+static unsigned int looks, sparse_held, domain_held;
+
+/* On a machine of one CPU, a lock that is held is the running process's */
+static void look_at_locks(void)
+{
+	looks++;
+	sparse_held += mutex_is_locked(sparse_lock);
+	domain_held += mutex_is_locked(domain_lock);
+}
+
 static enum hrtimer_restart look(struct hrtimer *timer)
 {
 	struct pt_regs *regs = get_irq_regs();
 
-	if (regs && !user_mode(regs) && taken < MAX_SAMPLES &&
-	    !strcmp(current->comm, process))
-		samples[taken++] = instruction_pointer(regs);
+	if (regs && !strcmp(current->comm, process)) {
+		look_at_locks();
+		if (!user_mode(regs) && taken < MAX_SAMPLES)
+			samples[taken++] = instruction_pointer(regs);
+	}
 	hrtimer_forward_now(timer, ns_to_ktime(interval));
 	return HRTIMER_RESTART;
 }
@@ -82,10 +112,64 @@ static unsigned int count_functions(struct function *functions, unsigned int max
 	return n;
 }
 
+static struct task_struct *looking;
+
+static int note_mutex(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (current == looking)
+		sparse_lock = (struct mutex *)regs_get_kernel_argument(regs, 0);
+	return 0;
+}
+
+/* sparse_irq_lock has no name outside of its file: see which one is taken */
+static int find_sparse_lock(void)
+{
+	struct kprobe probe = {
+		.symbol_name = "mutex_lock",
+		.pre_handler = note_mutex,
+	};
+	void (*lock_sparse)(void) = (void *)lock;
+	void (*unlock_sparse)(void) = (void *)unlock;
+	int ret;
+
+	if (!lock || !unlock)
+		return -EINVAL;
+	ret = register_kprobe(&probe);
+	if (ret)
+		return ret;
+	looking = current;
+	lock_sparse();
+	looking = NULL;
+	unlock_sparse();
+	unregister_kprobe(&probe);
+	return sparse_lock ? 0 : -ENOENT;
+}
+
+/* Domains above one another have one mutex, the root's */
+static int find_domain_lock(void)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
+	struct irq_domain *domain;
+
+	if (!dev)
+		return -ENODEV;
+	domain = dev_get_msi_domain(dev);
+	put_device(dev);
+	if (!domain)
+		return -ENODEV;
+	domain_lock = &domain->root->mutex;
+	return 0;
+}
+
 static int __init msi_profile_init(void)
 {
-	if (interval < 1000)
+	int ret;
+
+	if (interval < 1000 || !device)
 		return -EINVAL;
+	ret = find_sparse_lock() ?: find_domain_lock();
+	if (ret)
+		return ret;
 	samples = vcalloc(MAX_SAMPLES, sizeof(*samples));
 	if (!samples)
 		return -ENOMEM;
@@ -108,6 +192,12 @@ static void __exit msi_profile_exit(void)
 		for (i = 0; i < min(n, SHOWN); i++)
 			pr_info("profile %u %s\n",
 				functions[i].count * 1000 / taken, functions[i].name);
+	}
+	if (looks) {
+		pr_info("bench held sparse_irq_lock 0 %u\n",
+			sparse_held * 1000 / looks);
+		pr_info("bench held irq_domain.mutex 0 %u\n",
+			domain_held * 1000 / looks);
 	}
 	vfree(functions);
 	vfree(samples);
