@@ -981,9 +981,14 @@ void iommu_msi_put_doorbell(struct iommu_msi_doorbell *doorbell)
 			    doorbell->size,
 			    refcount_read(&doorbell->refs) - 1);
 
-	if (!refcount_dec_and_mutex_lock(&doorbell->refs, &cookie->lock))
+	if (refcount_dec_not_one(&doorbell->refs))
 		return;
-	iommu_msi_end_doorbell(doorbell);
+	mutex_lock(&cookie->lock);
+	if (refcount_dec_and_test(&doorbell->refs))
+		iommu_msi_end_doorbell(doorbell);
+	else
+		/* Whoever has it by now may end all while this unlocks */
+		refcount_inc(&cookie->users);
 	mutex_unlock(&cookie->lock);
 
 	iommu_msi_cookie_put(cookie);

@@ -147,6 +147,8 @@ static int iommufd_ioas_try_window(struct iommufd_ctx *ictx,
 
 	iommu_msi_survey_init(&survey, iommufd_ioas_granule(ioas));
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
+	if (!rc && !iommufd_window_set(window))
+		rc = iommufd_ioas_check_default(ictx, ioas);
 	if (!rc) {
 		down_write(&ioas->iopt.iova_rwsem);
 		if (joins != ioas->iopt.msi_joins)

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two devices: in one address space they share a doorbell, in two they do not
+ * Two devices: in one address space they share a doorbell, in two they do not.
+ * Two threads: what one does with a container, the other may end.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <linux/vfio.h>
 
 #include "edu_util.h"
@@ -103,6 +109,86 @@ TEST_F(pair, two_spaces)
 	ASSERT_EQ(translated(1), d.count);
 	EXPECT_EQ(translated(1), d.refs);
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
+}
+
+/* --- two threads --------------------------------------------------------- */
+
+#define MAPPED		(32UL << 20)	/* takes a while to unmap */
+#define ROUNDS		20
+
+FIXTURE(container)
+{
+	int fd, group, round, error;
+	struct vfio_iommu_type1_dma_map map;
+	pthread_barrier_t begin;
+};
+
+FIXTURE_SETUP(container)
+{
+	char path[64];
+	void *memory = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, memory);
+	self->map = (struct vfio_iommu_type1_dma_map) {
+		.argsz = sizeof(self->map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.iova = 1ULL << 30,
+		.size = MAPPED,
+	};
+	ASSERT_EQ(0, pthread_barrier_init(&self->begin, NULL, 2));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, device_group(edu_address(), path, sizeof(path)));
+	self->fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->fd);
+	self->group = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->group);
+}
+
+FIXTURE_TEARDOWN(container)
+{
+	EXPECT_EQ(0, close(self->group));
+	EXPECT_EQ(0, close(self->fd));
+	pthread_barrier_destroy(&self->begin);
+	munmap((void *)(uintptr_t)self->map.vaddr, MAPPED);
+}
+
+static void *get_info(void *data)
+{
+	FIXTURE_DATA(container) *self = data;
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+
+	pthread_barrier_wait(&self->begin);
+	usleep(self->round * 500);
+	self->error = ioctl(self->fd, VFIO_IOMMU_GET_INFO, &info) ? errno : 0;
+	return NULL;
+}
+
+/*
+ * With it goes what the container knows, which the other thread's call is
+ * waiting for: a kernel with KASAN tells if it uses it all the same
+ */
+TEST_F(container, last_group_leaves)
+{
+	pthread_t thread;
+	int i, before = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, ioctl(self->group, VFIO_GROUP_SET_CONTAINER, &self->fd));
+		ASSERT_EQ(0, ioctl(self->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
+		ASSERT_EQ(0, ioctl(self->fd, VFIO_IOMMU_MAP_DMA, &self->map));
+		self->round = i;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, get_info, self));
+		pthread_barrier_wait(&self->begin);
+		EXPECT_EQ(0, ioctl(self->group, VFIO_GROUP_UNSET_CONTAINER));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		/* Either before it left or after */
+		EXPECT_TRUE(!self->error || self->error == EINVAL)
+			TH_LOG("%s", strerror(self->error));
+		before += !self->error;
+	}
+	TH_LOG("%d of %d calls were first", before, ROUNDS);
 }
 
 TEST_HARNESS_MAIN

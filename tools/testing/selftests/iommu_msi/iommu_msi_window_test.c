@@ -416,6 +416,31 @@ TEST_F(aperture, second_group)
 	EXPECT_EQ(1, outside);
 }
 
+/* Nor does the window go back there when the second one came to the user's */
+TEST_F(aperture, default_is_taken)
+{
+	struct state before;
+
+	ASSERT_EQ(0, disk_elsewhere(self, "reserved=0x8000000"));
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, attach_nvme(self));
+	if (variant->backend == TYPE1) {
+		/* What was suggested for the latest group is the default there */
+		device_close(&self->edu);
+		ASSERT_EQ(0, attach_edu(self));
+	}
+	ASSERT_EQ(0, state_read(&self->space, &before));
+	EXPECT_EQ(-EADDRINUSE, window_unset(&self->space, NEW, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	ASSERT_EQ(0, irqs_set(&self->nvme, MSIX, 0, 1, &self->nvme_fd));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+
+	device_close(&self->nvme);
+	EXPECT_EQ(0, window_unset(&self->space, NEW, MIB));
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
+}
+
 /* The window that one group brought is that of the other when the first leaves */
 TEST_F(aperture, first_group_leaves)
 {
