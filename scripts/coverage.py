@@ -106,7 +106,10 @@ def report_missed(files, exceptions):
             print(f"    {reason or 'NO REASON'}")
             if not reason:
                 faults.append(f"not covered, and no reason: {file.path}:{number}")
+    # Two that meet may be met in one run and not in another
     for path, function, text in exceptions.keys() - missed:
+        if exceptions[path, function, text].startswith("race: "):
+            continue
         faults.append(f"reached by now, or gone: {path} {function}: {text}")
     return faults
 

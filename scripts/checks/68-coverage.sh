@@ -60,6 +60,7 @@ coverage_reports() {
 	coverage_refused "no reason: $file:9" "$why7"
 	coverage_refused "reached by now, or gone: $file f: . .*: 8. -- .$" \
 		"$(printf '%s\n' "$why7" "$why9" "${why7/: 7/: 8}")"
+	coverage_report "$(printf '%s\n' "$why7" "$why9" "$file f: { \"$file: 8\" -- } -- race: two that meet")"
 	coverage_refused "reached by now, or gone: $file g: " \
 		"$(printf '%s\n' "$why7" "$why9" "${why7/ f: / g: }")"
 	coverage_refused 'not .<file> <function>: <text> -- <reason>.: msi-iommu.c 7$' 'msi-iommu.c 7'
