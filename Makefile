@@ -42,10 +42,10 @@ faults:		## show that the tests of what the series repairs fail on the unpatched
 	@scripts/faults.sh
 
 stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n KCSAN=1]
-	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(SECONDS) $(SEED)
+	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(or $(SECONDS),600) $(SEED)
 
 fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
-	@scripts/fuzz.sh $(or $(CALLS),1000000) $(SEED) $(KEPT)
+	@scripts/fuzz.sh $(or $(CALLS),1000000) $(if $(KEPT),$(or $(SEED),$(error KEPT needs the SEED of that run)),$(SEED)) $(KEPT)
 
 coverage:	## which lines of the core all tests together run [MACHINES="kunit ..."]
 	@scripts/coverage.sh $(MACHINES)
@@ -56,10 +56,10 @@ series:		## write the mail-ready series with its cover letter to build/series/
 refresh:	## bring commits of the build tree back into the files here [TREE=path FORCE=1]
 	@scripts/refresh.sh $(TREE)
 
-menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel)
+menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)
 	@scripts/menuconfig.sh
 
-check:		## every check, as CI runs them [CHECK="group group/name ..."]
+check:		## every check, as CI runs them [CHECK="group group/name ..." JOBS=n]
 	@scripts/check.sh $(CHECK)
 
 clean:		## remove what was built, keep the kernel source and downloads
