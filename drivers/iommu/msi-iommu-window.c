@@ -162,7 +162,8 @@ static dma_addr_t iommu_msi_device_limit(struct device *dev)
 		return U64_MAX;
 
 	pdev = to_pci_dev(dev);
-	if (pdev->no_64bit_msi)
+	/* Known since the device was found; the bits beside it change */
+	if (data_race(!!pdev->no_64bit_msi))
 		return U32_MAX;
 	if (pdev->msi_cap &&
 	    !pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags) &&
