@@ -537,7 +537,7 @@ static void many_msix(char *address, enum backend backend, int vectors)
 
 	session_init(&s, address);
 	while (!over()) {
-		int at[QUEUES], queues = 1 + below(QUEUES), i, rounds, ret;
+		int at[QUEUES], queues = 1 + below(QUEUES), i, rounds;
 		bool add = below(2);
 		struct nvme nvme;
 
@@ -551,14 +551,7 @@ static void many_msix(char *address, enum backend backend, int vectors)
 		MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX, 0,
 			      s.enabled, s.fds));
 		count(ENABLED);
-		ret = nvme_start(&nvme, &s.dev[0], 0x200000000ULL);
-		if (ret == -ETIMEDOUT) {
-			/* As its driver does. It is not about its interrupts. */
-			printf("stress: %s was not ready, once more\n", address);
-			fflush(stdout);
-			ret = nvme_start(&nvme, &s.dev[0], 0x210000000ULL);
-		}
-		MUST(ret);
+		MUST(nvme_start(&nvme, &s.dev[0], 0x200000000ULL));
 		for (i = 0; i < queues; i++) {
 			at[i] = 1 + (i * (vectors - 1)) / QUEUES;
 			if (add) {
