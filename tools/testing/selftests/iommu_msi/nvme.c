@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 #define REG_ACQ		0x30
 #define DOORBELL(n)	(0x1000 + 4 * (n))
 
-/* Milliseconds: QEMU has one thread for its disks, which may be kept waiting */
+/* Milliseconds, on a slow machine */
 #define PATIENCE	30000
 
 #define ADMIN_CREATE_SQ	0x01
@@ -57,6 +58,19 @@ static struct completion *cq(struct nvme *nvme, int id)
 	return (void *)((char *)nvme->memory + (2 * id + 1) * PAGE);
 }
 
+/* What was waited for, and what the controller says of itself meanwhile */
+static int timed_out(struct nvme *nvme, const char *what)
+{
+	fprintf(stderr, "nvme: no %s within %d ms: CC %#x, CSTS %#x, AQA %#x, "
+		"ASQ %#x%08x, ACQ %#x%08x, PCI command %#x, admin queue at %u, %u\n",
+		what, PATIENCE, *reg(nvme, REG_CC), *reg(nvme, REG_CSTS),
+		*reg(nvme, REG_AQA), *reg(nvme, REG_ASQ + 4), *reg(nvme, REG_ASQ),
+		*reg(nvme, REG_ACQ + 4), *reg(nvme, REG_ACQ),
+		device_command(nvme->dev), nvme->queue[0].tail,
+		nvme->queue[0].head);
+	return -ETIMEDOUT;
+}
+
 static int wait_ready(struct nvme *nvme, uint32_t ready)
 {
 	int i;
@@ -66,7 +80,7 @@ static int wait_ready(struct nvme *nvme, uint32_t ready)
 			return 0;
 		usleep(1000);
 	}
-	return -ETIMEDOUT;
+	return timed_out(nvme, ready ? "CSTS.RDY = 1" : "CSTS.RDY = 0");
 }
 
 static void submit(struct nvme *nvme, int id, const struct command *command)
@@ -90,7 +104,7 @@ int nvme_complete(struct nvme *nvme, int id)
 		usleep(1000);
 	}
 	if (i == PATIENCE)
-		return -ETIMEDOUT;
+		return timed_out(nvme, id ? "I/O completion" : "admin completion");
 	if (++nvme->queue[id].head == DEPTH) {
 		nvme->queue[id].head = 0;
 		nvme->queue[id].phase ^= 1;

@@ -269,6 +269,18 @@ int device_enable(struct device *dev)
 	return 0;
 }
 
+/* The PCI command register, or -1 */
+int device_command(struct device *dev)
+{
+	struct vfio_region_info info;
+	uint16_t command;
+
+	if (region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info) ||
+	    pread(dev->fd, &command, 2, info.offset + PCI_COMMAND) != 2)
+		return -1;
+	return command;
+}
+
 int device_map_bar(struct device *dev, int index)
 {
 	struct vfio_region_info info;

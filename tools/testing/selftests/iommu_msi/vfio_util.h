@@ -62,6 +62,7 @@ int device_detach(struct device *dev);
 /* Another page table, in the IOAS that the device was opened in */
 int device_add_hwpt(struct device *dev, uint32_t *hwpt);
 int device_enable(struct device *dev);
+int device_command(struct device *dev);
 int device_map_bar(struct device *dev, int index);
 void device_close(struct device *dev);
 
