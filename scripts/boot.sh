@@ -9,6 +9,7 @@
 #   --gic its|v2m               MSI controller (its)
 #   --iommu smmuv3|virtio|none  IOMMU (smmuv3)
 #   --smp N  --mem SIZE         CPUs (2), memory (1G)
+#   --one-thread                the CPUs run by turns, not at the same time
 #   --kvm                       the machine has EL2, and a QEMU in its root
 #   --disk IMAGE                content of the NVMe disk; writes are dropped
 #   --add DIRECTORY             copied over the machine's root, any number
@@ -35,7 +36,7 @@ SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|un
 HARMLESS='RCU lockdep checking is enabled'
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' icount=''
-command='' log='' limit='' shell='' qmp=''
+command='' log='' limit='' shell='' qmp='' one_thread=''
 adds=() devices=() changes=()
 
 # --- arguments ---------------------------------------------------------------
@@ -47,6 +48,7 @@ parse() {
 		case $1 in
 		--kvm) kvm=1; shift; continue ;;
 		--icount) icount=1; shift; continue ;;
+		--one-thread) one_thread=1; shift; continue ;;
 		--shell) shell=1; shift; continue ;;
 		--*) ;;
 		*) usage "unexpected argument '$1'" ;;
@@ -172,6 +174,9 @@ qemu_arguments() {
 	fi
 	if [ -n "$icount" ]; then
 		qemu+=(-icount 'shift=0,sleep=off')
+	fi
+	if [ -n "$one_thread" ]; then
+		qemu+=(-accel tcg,thread=single)
 	fi
 	if [ ${#changes[@]} -gt 0 ]; then
 		change_tree "$work/machine.dtb"
