@@ -56,6 +56,7 @@
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)
 #define NET_VECTORS	5
+#define GUEST_LOG	"/guest.log"
 #define QUEUES		4
 
 enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
@@ -787,10 +788,23 @@ static bool guest_begun(pid_t pid)
 	return begun;
 }
 
+/* The end of what the guest's console and its QEMU have said */
+static void guest_said(char *text, size_t size)
+{
+	int fd = open(GUEST_LOG, O_RDONLY | O_CLOEXEC);
+	off_t end = lseek(fd, 0, SEEK_END);
+	ssize_t n;
+
+	lseek(fd, end > (off_t)size - 1 ? end - (off_t)size + 1 : 0, SEEK_SET);
+	n = read(fd, text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
 /* Guests take their time to start: some die early, some late */
 static void guests(const char *address)
 {
-	char device[64];
+	char device[64], text[512];
 	int i, status, quiet[2];
 
 	snprintf(device, sizeof(device), "vfio-pci,host=%s", address);
@@ -806,13 +820,16 @@ static void guests(const char *address)
 		if (pid < 0)
 			fail("fork: %s", strerror(errno));
 		if (!pid) {
-			int null = open("/dev/null", O_RDWR);
+			int log = open(GUEST_LOG, O_WRONLY | O_CREAT | O_TRUNC |
+				       O_CLOEXEC, 0600);
 
 			dup2(quiet[0], 0);
-			dup2(null, 1);
+			dup2(log, 1);
+			dup2(log, 2);
 			execlp("qemu-system-aarch64", "qemu-system-aarch64",
 			       "-M", "virt,gic-version=3", "-accel", "kvm",
-			       "-cpu", "host", "-m", "128", "-nodefaults",
+			       "-cpu", "host", "-smp", "2", "-m", "128",
+			       "-nodefaults",
 			       "-display", "none", "-no-reboot",
 			       "-monitor", "none", "-serial", "stdio",
 			       "-kernel", "/stress/Image",
@@ -822,8 +839,11 @@ static void guests(const char *address)
 			err(1, "qemu-system-aarch64");
 		}
 		for (i = 0; !guest_begun(pid) || (i < life * 10 && !over()); i++) {
-			if (waitpid(pid, &status, WNOHANG) == pid)
-				fail("a guest ended by itself, status %#x", status);
+			if (waitpid(pid, &status, WNOHANG) == pid) {
+				guest_said(text, sizeof(text));
+				fail("a guest ended by itself, status %#x: %s",
+				     status, text);
+			}
 			usleep(100000);
 		}
 		kill(pid, SIGKILL);
