@@ -805,7 +805,7 @@ static void guest_said(char *text, size_t size)
 static void guests(const char *address)
 {
 	char device[64], text[512];
-	int i, status, quiet[2];
+	int status, quiet[2];
 
 	snprintf(device, sizeof(device), "vfio-pci,host=%s", address);
 	if (device_to_vfio(address))
@@ -814,7 +814,7 @@ static void guests(const char *address)
 	if (pipe(quiet))
 		fail("pipe: %s", strerror(errno));
 	while (!over()) {
-		int life = 1 + below(40);
+		time_t end = now() + 1 + below(40);
 		pid_t pid = fork();
 
 		if (pid < 0)
@@ -838,7 +838,7 @@ static void guests(const char *address)
 			       "-device", device, NULL);
 			err(1, "qemu-system-aarch64");
 		}
-		for (i = 0; !guest_begun(pid) || (i < life * 10 && !over()); i++) {
+		while (!guest_begun(pid) || (now() < end && !over())) {
 			if (waitpid(pid, &status, WNOHANG) == pid) {
 				guest_said(text, sizeof(text));
 				fail("a guest ended by itself, status %#x: %s",
