@@ -35,9 +35,9 @@ esac
 # The two kernels: <name in the report> <profile>
 profile_of() { if [ "$1" = base ]; then echo vanilla; else echo base; fi; }
 
-# counted <kernel> <part>; --icount is one CPU
+# counted <kernel> <part>
 counted() {
-	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --icount --smp 1 \
+	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --counted \
 		--add "$OUT/$1/root" --run "/bench/run-bench $2" \
 		--log "$OUT/$1-$2.log" --timeout "$LIMIT"
 }
@@ -47,7 +47,7 @@ guest() {
 	"$ROOT/scripts/root.sh"
 	rm -rf "$OUT/$1/guest"
 	guest_root "$(profile_of "$1")" "$OUT/$1/guest/root" "$OUT/$1/guest"
-	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --icount --smp 1 --kvm \
+	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --counted --kvm \
 		--add "$OUT/$1/root" --add "$OUT/$1/guest/root" \
 		--run 'GUEST_LIMIT=600 /bench/run-bench guest' \
 		--log "$OUT/$1-guest.log" --timeout "$LIMIT"
@@ -59,7 +59,7 @@ parallel() {
 	for slot in 4 5 6; do
 		devices+=(--device "nvme,addr=$slot,serial=msi$slot,max_ioqpairs=64,msix_qsize=2048")
 	done
-	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --smp 4 "${devices[@]}" \
+	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --threads --smp 4 "${devices[@]}" \
 		--add "$OUT/$1/root" --run '/bench/run-bench parallel' \
 		--log "$OUT/$1-parallel.log" --timeout "$LIMIT"
 }

@@ -9,7 +9,8 @@
 #   --gic its|v2m               MSI controller (its)
 #   --iommu smmuv3|virtio|none  IOMMU (smmuv3)
 #   --smp N  --mem SIZE         CPUs (2), memory (1G)
-#   --one-thread                the CPUs run by turns, not at the same time
+#   --threads                   the CPUs run at the same time, see below
+#   --one-thread                they take turns, but time is the host's
 #   --kvm                       the machine has EL2, and a QEMU in its root
 #   --disk IMAGE                content of the NVMe disk; writes are dropped
 #   --add DIRECTORY             copied over the machine's root, any number
@@ -17,15 +18,25 @@
 #   --fdt 'OPTION ARGUMENTS'    one change of the machine's device tree, by
 #                               fdtput, any number
 #   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
-#   --append WORDS              added to the kernel's command line
-#   --icount                    time counts instructions; one CPU
+#   --append WORDS              added to the kernel's command line, any number
+#   --counted                   one CPU, and no time passes while it idles
 #   --run COMMAND               shell command in the machine
 #   --log FILE                  all that the machine and QEMU say
-#   --timeout SECONDS           the machine is killed after that time
+#   --timeout SECONDS           the machine is killed after that time, times PACE
 #
 # The machine has an edu device at PCI 00:02.0 and an NVMe disk at 00:03.0.
 # Status 0 only if COMMAND ended with 0, no memory leaked, and the log holds
 # neither a warning nor anything worse: a hang, a panic and a splat all fail.
+# Status 124 if the time was over.
+#
+# The machine's time counts the instructions of its CPUs, which take turns: 1,000
+# a microsecond. When it idles, time is the host's. So what a time limit in the
+# machine allows does not depend on how busy the host is. With --threads its CPUs
+# run at the same time, which is what finds races, and time is the host's.
+#
+# On a slow host everything has more time, by PACE (see lib.sh): the machine, what
+# its kernel takes for a hang, and the programs in it, which find it in their
+# environment.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
@@ -35,8 +46,8 @@ SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|un
 # What a kernel with lockdep says when all is well
 HARMLESS='RCU lockdep checking is enabled'
 
-profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' icount=''
-command='' log='' limit='' shell='' qmp='' one_thread=''
+profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions
+command='' log='' limit='' shell='' qmp=''
 adds=() devices=() changes=()
 
 # --- arguments ---------------------------------------------------------------
@@ -47,8 +58,7 @@ parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--kvm) kvm=1; shift; continue ;;
-		--icount) icount=1; shift; continue ;;
-		--one-thread) one_thread=1; shift; continue ;;
+		--threads | --one-thread | --counted) clock=${1#--}; shift; continue ;;
 		--shell) shell=1; shift; continue ;;
 		--*) ;;
 		*) usage "unexpected argument '$1'" ;;
@@ -65,7 +75,7 @@ parse() {
 		--device) devices+=("$2") ;;
 		--fdt) changes+=("$2") ;;
 		--qmp) qmp=$2 ;;
-		--append) append=$2 ;;
+		--append) append+=" $2" ;;
 		--run) command=$2 ;;
 		--log) log=$2 ;;
 		--timeout) limit=$2 ;;
@@ -107,7 +117,7 @@ make_initramfs() {
 	mkdir -p "$overlay"
 	cp "$ROOT/tools/boot/init" "$overlay/init"
 	if [ -z "$shell" ]; then
-		printf '%s\n' "$command" >"$overlay/command"
+		printf 'export PACE=%s\n%s\n' "$PACE" "$command" >"$overlay/command"
 	fi
 	for dir in "${adds[@]}"; do
 		cp -R "$dir/." "$overlay/"
@@ -137,12 +147,19 @@ machine_type() {
 
 kernel_command_line() {
 	local line='console=ttyAMA0 earlycon panic_on_warn=1 oops=panic panic=-1'
-	line+=' rcupdate.rcu_cpu_stall_timeout=60'
+	line+=" rcupdate.rcu_cpu_stall_timeout=$((PACE < 5 ? 60 * PACE : 300))"
+	if configured SOFTLOCKUP_DETECTOR; then
+		line+=" watchdog_thresh=$((PACE < 6 ? 10 * PACE : 60))"
+	fi
+	if configured DETECT_HUNG_TASK; then
+		line+=" sysctl.kernel.hung_task_timeout_secs=$(paced 60)"
+	fi
+	line+=" nvme_core.io_timeout=$(paced 30) nvme_core.admin_timeout=$(paced 60)"
 	if [ "$gic" = v2m ]; then
 		# GICv2m does not isolate the interrupts of devices
 		line+=' vfio_iommu_type1.allow_unsafe_interrupts=1 iommufd.allow_unsafe_interrupts=1'
 	fi
-	echo "$line $append"
+	echo "$line$append"
 }
 
 # sets the array qemu; its commas are QEMU's
@@ -153,7 +170,7 @@ qemu_arguments() {
 		disk=$work/disk
 		truncate -s 16M "$disk"
 	fi
-	if [ -n "$icount" ]; then
+	if [ "$clock" = counted ]; then
 		smp=1
 	fi
 	qemu=(qemu-system-aarch64 -M "$(machine_type)" -cpu max -smp "$smp" -m "$mem"
@@ -172,12 +189,11 @@ qemu_arguments() {
 	if [ -n "$qmp" ]; then
 		qemu+=(-qmp "pipe:$qmp")
 	fi
-	if [ -n "$icount" ]; then
-		qemu+=(-icount 'shift=0,sleep=off')
-	fi
-	if [ -n "$one_thread" ]; then
-		qemu+=(-accel tcg,thread=single)
-	fi
+	case $clock in
+	instructions) qemu+=(-icount 'shift=0,sleep=on') ;;
+	counted) qemu+=(-icount 'shift=0,sleep=off') ;;
+	one-thread) qemu+=(-accel tcg,thread=single) ;;
+	esac
 	if [ ${#changes[@]} -gt 0 ]; then
 		change_tree "$work/machine.dtb"
 		qemu+=(-dtb "$work/machine.dtb")
@@ -206,7 +222,11 @@ cleanup() {
 # --- verdict -----------------------------------------------------------------
 
 last_line() { grep -av '^qemu-system-aarch64: terminating' "$log" | grep -av '^$' | tail -n 1; }
-fail() { die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log"; }
+# fail <what> [<why>]: with the status in `code`
+fail() {
+	(die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log") || exit "$code"
+}
+configured() { grep -q "^CONFIG_$1=y" "$KBUILD/$profile/.config"; }
 
 # What /init found, or else what the command said last.
 last_words() {
@@ -215,12 +235,13 @@ last_words() {
 }
 
 judge() {
-	local status=$1 result splat
+	local status=$1 result splat code=1
 	splat=$(grep -a -E "$SPLATS" "$log" | grep -a -v -m 1 -E "$HARMLESS" || true)
 	if [ -n "$splat" ]; then
 		fail "the kernel complained" "$splat"
 	fi
 	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+		code=124
 		fail "it did not end within $limit s" "its last line: $(last_line)"
 	fi
 	result=$(sed -n 's/^MSI-IOMMU-RESULT: \([0-9]*\)$/\1/p' "$log")
@@ -232,11 +253,15 @@ judge() {
 	if [ "$status" -ne 0 ]; then
 		fail "QEMU ended with status $status" "$(last_line)"
 	fi
+	if configured DEBUG_KMEMLEAK && ! grep -aq '^init: no memory leaked$' "$log"; then
+		fail "nobody has looked for leaks" "its kernel has kmemleak"
+	fi
 }
 
 run() {
 	local status=0
 	mkdir -p "$(dirname "$log")"
+	limit=$(paced "$limit")
 	timeout -k 5 "$limit" "${qemu[@]}" -monitor none -serial stdio \
 		>"$log" 2>&1 </dev/null &
 	pid=$!
@@ -248,9 +273,10 @@ run() {
 
 parse "$@"
 if [ -n "$shell" ]; then
-	kvm=1
+	kvm=1 clock=threads
 fi
 check_arguments
+measure_pace
 "$ROOT/scripts/root.sh"
 work=$(mktemp -d "$BUILD/boot.XXXXXX")
 trap cleanup EXIT

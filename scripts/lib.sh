@@ -20,7 +20,8 @@ KBUILD=$BUILD/$VERSION          # object directories: $KBUILD/<profile>
 KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
 KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION
-LOGDIR=$BUILD/log
+LOGDIR=${MSI_LOGDIR:-$BUILD/log}
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/msi-iommu	# what clones share
 # ccache hits in any clone below the same directory names.
 export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$ROOT"
 
@@ -110,6 +111,45 @@ need_disk() {
 			"$1 GiB needed in $dir, $((free / 1024 / 1024)) GiB free: free some space or move the clone"
 	fi
 }
+
+# --- pace ------------------------------------------------------------------
+
+# How many times slower this machine is just now than one that is free: a whole
+# number, 1 at least. Every time limit is multiplied by it. Whoever sets PACE
+# knows better than the measurement.
+PACE_GIVEN=${PACE:-}
+PACE=${PACE:-1}
+PACE_UNIT=300	# milliseconds that the piece of work takes on a free machine
+PACE_MOST=60	# no more than that is measured
+
+case $PACE in
+*[!0-9]* | 0*) die "PACE is '$PACE', not how many times slower this machine is" "a whole number, 1 at least: PACE=8" ;;
+esac
+
+# Processes and arithmetic, as a build has them, and nothing to be installed
+piece_of_work() {
+	local i n end=$((SECONDS + PACE_UNIT * PACE_MOST / 1000))
+	for ((i = 0; i < 20 && SECONDS < end; i++)); do
+		for n in 1 2 3 4 5 6; do
+			/bin/true
+		done
+		for ((n = 0; n < 6000; n++)); do :; done
+	done
+	# What was not done in time took as long as it would have
+	[ "$i" -eq 20 ] || PACE=$PACE_MOST
+}
+
+measure_pace() {
+	local start=${EPOCHREALTIME/./}
+	[ -z "$PACE_GIVEN" ] || return 0
+	PACE=
+	piece_of_work
+	PACE=${PACE:-$((((${EPOCHREALTIME/./} - start) / 1000 + PACE_UNIT / 2) / PACE_UNIT))}
+	PACE=$((PACE < 1 ? 1 : PACE))
+}
+
+# paced <seconds>: at this pace
+paced() { echo $(($1 * PACE)); }
 
 # --- the kernel tree ----------------------------------------------------------
 
