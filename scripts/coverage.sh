@@ -26,7 +26,7 @@ GCOV=aarch64-linux-gnu-gcov
 boot() {
 	local append=$1 command=$2
 	shift 2
-	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$append" --add "$OUT/root" \
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$append" "${adds[@]}" --add "$OUT/root" \
 		--run "($command) && sh /coverage-dump '$OBJECTS'" \
 		--log "$log" --timeout "$LIMIT" "$@"
 }
@@ -126,6 +126,7 @@ for machine in "${machines[@]}"; do
 		die "coverage.sh: unknown machine '$machine'" "one of: ${known[*]}"
 done
 
+in_lock "$OUT.lock"
 rm -rf "$OUT"
 mkdir -p "$OUT/root" "$LOGDIR"
 steps 4
@@ -133,9 +134,7 @@ step "packages"
 "$ROOT/scripts/deps.sh" build demo
 step "kernel and tests"
 "$ROOT/scripts/build.sh" "$PROFILE"
-logged "$LOGDIR/coverage-tests.log" "building the tests" build_tests "$PROFILE" "$OUT/root" "$OUT/work"
-logged "$LOGDIR/coverage-tests.log" "building the modules" \
-	build_test_modules "$PROFILE" "$OUT/root" "$OUT/work"
+with_tests "$PROFILE"
 cp "$ROOT/tools/boot/coverage-dump" "$OUT/root/"
 step "${#machines[@]} machines"
 for machine in "${machines[@]}"; do

@@ -22,7 +22,6 @@ DISK_BYTES=$((16 * 1024 * 1024))
 LIMIT=${DEMO_LIMIT:-240}	# seconds, the host machine altogether
 LOG=$LOGDIR/demo-$name.log
 HOST=$BUILD/demo/host-$name
-SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 
 # Random, and the same on every machine.
 make_disk() {
@@ -37,23 +36,12 @@ sys.stdout.buffer.write(random.Random("msi-iommu").randbytes(int(sys.argv[1])))'
 	msg "$((DISK_BYTES / 1024 / 1024)) MiB, sha256 ${sha256:0:16}..."
 }
 
-# The kernel's headers for user space, those of the series with either kernel.
-user_headers() {
-	logged "$LOGDIR/headers-demo.log" "installing the kernel's headers" \
-		make -C "$KTREE" "O=$KBUILD/headers" ARCH=arm64 headers_install \
-		"INSTALL_HDR_PATH=$KBUILD/headers/usr"
-}
-
-# What the host machine gets over its root: its script and the driver.
+# What the host machine gets over its root: its script, beside the driver.
 make_driver() {
 	rm -rf "$HOST"
 	mkdir -p "$HOST/root/demo"
-	user_headers
-	logged "$LOGDIR/demo-driver.log" "compiling the user-space driver" \
-		aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static \
-		-isystem "$KBUILD/headers/usr/include" -I"$SELFTESTS" \
-		-o "$HOST/root/demo/window-demo" \
-		"$ROOT/tools/boot/window-demo.c" "$SELFTESTS/vfio_util.c"
+	"$ROOT/scripts/programs.sh"
+	cp "$BUILD/programs/root/demo/window-demo" "$HOST/root/demo/"
 	cp "$ROOT/tools/boot/window-host" "$HOST/root/demo/host"
 }
 
@@ -131,6 +119,7 @@ report() {
 }
 
 mkdir -p "$LOGDIR" "$BUILD/demo"
+in_lock "$HOST.lock"
 steps 8
 step "packages"
 "$ROOT/scripts/deps.sh" build demo

@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"
 
 PROFILE=vanilla
-OUT=$BUILD/faults
+OUT=${MSI_OUT:-$BUILD/faults}
 LIMIT=300	# seconds, each machine
 
 # fault | MSI controller | test | case | what the test says of it, a pattern
@@ -27,23 +27,13 @@ FAULTS=(
 	'hardware and software MSI region|its|iommu_msi_window_test|platform.iommufd.both_regions|WARNING: .*iopt_table_enforce_dev_resv_regions'
 )
 
-build() {
-	local module=$OUT/built/module
-	"$ROOT/scripts/build.sh" base
-	build_tests base "$OUT/root" "$OUT/built"
-	cp -R "$SELFTESTS/test_modules" "$module"
-	make -C "$KBUILD/pristine/linux" "O=$KBUILD/$PROFILE" ARCH=arm64 \
-		CROSS_COMPILE=aarch64-linux-gnu- LOCALVERSION= "M=$module" modules
-	cp "$module"/*.ko "$OUT/root/tests/"
-}
-
 # fault <name> <MSI controller> <test> <case> <pattern>: one line of the table
 fault() {
 	local log=$OUT/$2-$4.log verdict='not found' says='' machine=(--gic "$2")
 	if [ "$2" = ls ]; then
 		machine=("${LS_SCFG[@]}")
 	fi
-	if ! "$ROOT/scripts/boot.sh" --profile "$PROFILE" "${machine[@]}" --add "$OUT/root" \
+	if ! "$ROOT/scripts/boot.sh" --profile "$PROFILE" "${machine[@]}" "${adds[@]}" \
 		"${DISK_OF_FEW[@]}" --run "DOORBELLS=0 VECTORS=8 /tests/$3 -r $4" \
 		--log "$log" --timeout "$LIMIT" >/dev/null 2>&1; then
 		says=$(grep -a -m 1 -E -e "$5" "$log" | sed 's,^# .*/\([a-z_]*[.][ch]:[0-9]*\):[^:]*:,\1: ,; s,^\[[ 0-9.]*\] ,,' || true)
@@ -56,15 +46,16 @@ fault() {
 	msg "$1: $verdict${says:+: $says}"
 }
 
+in_lock "$OUT.lock"
 rm -rf "$OUT"
-mkdir -p "$OUT/built" "$LOGDIR"
+mkdir -p "$OUT" "$LOGDIR"
 found=0
 steps 3
 step "packages"
 "$ROOT/scripts/deps.sh" build demo
 step "unpatched kernel and tests"
 "$ROOT/scripts/build.sh" "$PROFILE"
-logged "$LOGDIR/faults.log" "building the tests" build
+with_tests "$PROFILE"
 step "${#FAULTS[@]} faults"
 printf '%-36s %-4s %-31s %s\n' fault MSIs test 'on the base' >"$OUT/table"
 for line in "${FAULTS[@]}"; do

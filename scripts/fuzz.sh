@@ -14,10 +14,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
 PROFILE=debug
-OUT=$BUILD/fuzz
-LOG=$LOGDIR/fuzz.log
-FUZZ=$ROOT/tools/testing/fuzz
-SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
+OUT=${MSI_OUT:-$BUILD/fuzz}
+LOG=$OUT/fuzz.log
 SLOWEST=100	# calls a second, for the time limit
 
 # The machine's own edu is at 2; its NVMe, at 3, has 2,048 vectors, which take
@@ -40,17 +38,11 @@ if [ -n "$kept" ] && ! grep -a -q '^fuzz: keep ' "$kept"; then
 	die "fuzz.sh: '$kept' is no log of an earlier run" "give the log that it named when it failed"
 fi
 
-build() {
-	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static \
-		-isystem "$KBUILD/$PROFILE/usr-headers/include" -I"$SELFTESTS" \
-		-o "$OUT/root/fuzz/fuzz" "$FUZZ"/*.c "$SELFTESTS"/*_util.c
-}
-
 boot() {
 	local shown=0
 	: >"$LOG"
 	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append 'kunit.enable=0 loglevel=5' \
-		"${DEVICES[@]}" --add "$OUT/root" \
+		"${DEVICES[@]}" --add "$BUILD/programs/root" --add "$OUT/root" \
 		--run "/fuzz/fuzz $calls $seed $keep ${ADDRESSES[*]}" \
 		--log "$LOG" --timeout $((calls / SLOWEST + 300)) 2>"$OUT/error" &
 	boot=$!
@@ -64,20 +56,22 @@ boot() {
 	trap - EXIT
 }
 
-rm -rf "$OUT"
-mkdir -p "$LOGDIR" "$OUT/root/fuzz"
-if [ -n "$kept" ]; then
-	grep -a '^fuzz: keep ' "$kept" >"$OUT/root/fuzz/kept"
+in_lock "$OUT.lock"
+if [ -n "$kept" ]; then	# it may be what the next line removes
+	keeps=$(grep -a '^fuzz: keep ' "$kept")
 	keep=/fuzz/kept
 fi
+rm -rf "$OUT"
+mkdir -p "$LOGDIR" "$OUT/root/fuzz"
+printf '%s\n' "${keeps:-}" >"$OUT/root/fuzz/kept"
 steps 5
 step "packages"
 "$ROOT/scripts/deps.sh" build demo
 step "kernel"
 "$ROOT/scripts/build.sh" "$PROFILE"
-step "root and program"
+step "root and programs"
 "$ROOT/scripts/root.sh"
-logged "$LOGDIR/fuzz-build.log" "building fuzz" build
+"$ROOT/scripts/programs.sh"
 step "$calls calls, seed $seed"
 boot
 step "report"

@@ -45,7 +45,7 @@ boot() {
 		append+=' msi_iommu.allow_unsafe_doorbells=1'
 	fi
 	"$ROOT/scripts/boot.sh" --profile "$profile" --append "$append" --gic "$3" \
-		--iommu "$2" --add "$OUT/$1" --log "$4" --timeout "$LIMIT" \
+		--iommu "$2" "${adds[@]}" --log "$4" --timeout "$LIMIT" \
 		--run "${variables}sh /tests/run-tests ${tests[*]}"
 }
 
@@ -78,6 +78,7 @@ row() {
 	msg "$1 $2 $3: type1 $type1, iommufd $iommufd, $verdict"
 }
 
+in_lock "$OUT.lock"
 rm -rf "$OUT"
 mkdir -p "$OUT" "$LOGDIR"
 failed=0
@@ -88,10 +89,7 @@ printf '%-6s %-7s %-5s %8s %8s %8s\n' pages IOMMU MSIs type1 iommufd seconds >"$
 for size in "${sizes[@]}"; do
 	step "kernel and tests, pages of $size"
 	"$ROOT/scripts/build.sh" "$(profile_of "$size")"
-	logged "$LOGDIR/matrix-$size.log" "building the tests" \
-		build_tests "$(profile_of "$size")" "$OUT/$size" "$OUT/$size-work"
-	logged "$LOGDIR/matrix-$size.log" "building the modules" \
-		build_test_modules "$(profile_of "$size")" "$OUT/$size" "$OUT/$size-work"
+	with_tests "$(profile_of "$size")"
 	step "machines, pages of $size"
 	for iommu in smmuv3 virtio; do
 		for gic in its v2m; do

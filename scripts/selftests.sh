@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2054
 #
-# The selftests, built for a machine that scripts/boot.sh starts: what the
-# checks, matrix.sh and stress.sh share. Source it after lib.sh.
+# The selftests in a machine that scripts/boot.sh starts: what the checks,
+# matrix.sh, faults.sh and coverage.sh share. Source it after lib.sh.
 
-SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
 # Where doorbells are translated, and where they bypass the IOMMU
 TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test)
@@ -30,35 +29,12 @@ LS_SCFG=(--gic v2m --append 'kunit.enable=0 initcall_blacklist=nvme_init'
 # It cannot add vectors, and looks for a free one with no function to fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 
-# build_tests <profile> <directory> <work>: into <directory>/tests, with the
-# headers of that profile's kernel
-build_tests() {
-	local headers=$KBUILD/$1/usr-headers/include test
-	mkdir -p "$2/tests"
-	if [ ! -e "$headers/linux/iommufd.h" ]; then
-		headers=$3/headers/include
-		make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 headers_install \
-			"INSTALL_HDR_PATH=$3/headers"
-	fi
-	for test in "${TESTS[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_BYPASS[@]}" "${TESTS_SMMU[@]}" \
-		"${TESTS_EXPOSURE[@]}" "${TESTS_FAULTS[@]}" "${TESTS_KILL[@]}"; do
-		aarch64-linux-gnu-gcc -Wall -Werror -O2 -static -isystem "$headers" \
-			-I"$KTREE/tools/testing/selftests" -o "$2/tests/$test" \
-			"$SELFTESTS/$test.c" "$SELFTESTS"/*_util.c "$SELFTESTS/nvme.c"
-	done
-	make -C "$ROOT/tools/iommu" "O=$3/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
-	cp "$ROOT/tools/boot/run-tests" "$ROOT/tools/boot/window-parameter" "$3/lsmsi/lsmsi" "$2/tests/"
-}
-
-# build_test_modules <profile> <directory> <work>: out of tree, as a user of the
-# API would
-build_test_modules() {
-	local source=$3/module
-	rm -rf "$source"
-	cp -R "$SELFTESTS/test_modules" "$source"
-	make -C "$KTREE" "O=$KBUILD/$1" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
-		LOCALVERSION= "M=$source" modules
-	cp "$source"/*.ko "$2/tests/"
+# with_tests <profile>: sets $adds, boot.sh's arguments that put the tests and the
+# modules for that profile's kernel over a machine's root. build.sh must have run.
+with_tests() {
+	"$ROOT/scripts/programs.sh"
+	"$ROOT/scripts/programs.sh" modules "$1"
+	adds=(--add "$BUILD/programs/root" --add "$BUILD/programs/$1")
 }
 
 # window_case good|taken|malformed: sets $append, the words of a kernel's command

@@ -23,10 +23,8 @@ if [ "${1:-}" = --kcsan ]; then
 	PROFILE=kcsan KCSAN=1
 	shift
 fi
-OUT=$BUILD/stress/$PROFILE
-LOG=$LOGDIR/stress-$PROFILE.log
-STRESS=$ROOT/tools/testing/stress
-SELFTESTS=$ROOT/tools/testing/selftests/iommu_msi
+OUT=${MSI_OUT:-$BUILD/stress/$PROFILE}
+LOG=$OUT/stress.log
 
 # The machine's own edu and NVMe are at 2 and 3; the commas are QEMU's
 # shellcheck disable=SC2054
@@ -53,7 +51,9 @@ WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	unbind:0000:00:02.0,0000:00:05.0 remove:0000:03:00.0 affinity look)
 
 # Who wants a device that is in use waits, on a slow machine for long
-APPEND='kunit.enable=0 sysctl.kernel.hung_task_timeout_secs=240'
+APPEND='kunit.enable=0 sysctl.kernel.hung_task_timeout_secs='
+measure_pace
+APPEND+=$(paced 240)
 if [ -n "$KCSAN" ]; then
 	# A task whose access is watched stays on its CPU, the number of which it
 	# may just be reading
@@ -71,17 +71,6 @@ case $seconds$seed in
 esac
 [ "$seconds" -ge 30 ] || die "stress.sh: $seconds seconds" "30 at least: every worker is to have done something"
 
-build() {
-	rm -rf "$OUT"
-	mkdir -p "$OUT/root/stress"
-	make -C "$KTREE" "O=$KBUILD/$PROFILE" ARCH=arm64 headers_install \
-		"INSTALL_HDR_PATH=$OUT/headers"
-	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static \
-		-isystem "$OUT/headers/include" -I"$SELFTESTS" \
-		-o "$OUT/root/stress/stress" "$STRESS/stress.c" \
-		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
-}
-
 # said <pattern>: has the program in the machine said it?
 said() { grep -a -q -E "^stress: $1" "$LOG"; }
 
@@ -97,7 +86,7 @@ boot() {
 		plugged+=(--device "$device")
 	done
 	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$APPEND" --smp 4 --one-thread --mem 2G --kvm \
-		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$OUT/root" \
+		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$BUILD/programs/root" --add "$OUT/root" \
 		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
 		--log "$LOG" --timeout $((seconds + 600)) 2>>"$OUT/error" &
 	boot=$! plug=
@@ -126,15 +115,17 @@ boot() {
 }
 
 mkdir -p "$LOGDIR"
-in_lock "$BUILD/.stress-$PROFILE.lock"
+in_lock "$OUT.lock"
+rm -rf "$OUT"
+mkdir -p "$OUT/root/stress"
 steps 5
 step "packages"
 "$ROOT/scripts/deps.sh" build demo
 step "kernel"
 "$ROOT/scripts/build.sh" "$PROFILE"
-step "root and program"
+step "root and programs"
 "$ROOT/scripts/root.sh"
-logged "$LOGDIR/stress-build.log" "building stress" build
+"$ROOT/scripts/programs.sh"
 guest_root "$PROFILE" "$OUT/guest" "$OUT"
 cp "$OUT/guest/demo/Image" "$OUT/guest/demo/guest.cpio" "$OUT/root/stress/"
 step "stress for $seconds s, seed $seed"

@@ -11,7 +11,7 @@
 EXTRA=() RUN='sh /tests/run-tests'
 machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 variables=$5
-	local add=$CHECK_DIR/add log=$CHECK_DIR/machine.log status=0 tests
+	local log=$CHECK_DIR/machine.log status=0 tests adds
 	shift 5
 	tests=("$@")
 	if [ $# -eq 0 ] && [ "$iommu" = smmuv3 ]; then
@@ -19,10 +19,9 @@ machine() {
 	elif [ $# -eq 0 ]; then
 		tests=("${TESTS[@]}" "${TESTS_BYPASS[@]}")
 	fi
-	scripts/build.sh "$profile"
-	build_tests "$profile" "$add" "$CHECK_DIR"
-	build_test_modules "$profile" "$add" "$CHECK_DIR"
-	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" --add "$add" "${EXTRA[@]}" \
+	with_tests "$profile"
+	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" \
+		"${adds[@]}" "${EXTRA[@]}" \
 		--run "$variables $RUN ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"
 	return "$status"
@@ -62,36 +61,33 @@ debug_killed_its() { killed debug its 900 100; }
 debug_killed_v2m() { killed debug v2m 900 100; }
 
 # What the series repairs: its tests fail without it
-faults_of_base() { scripts/faults.sh; }
+faults_of_base() { MSI_OUT=$CHECK_DIR/out scripts/faults.sh; }
 
 # What the command line says of the window
 window_parameter() {
-	local add=$CHECK_DIR/add log name append command
-	mkdir -p "$add/tests"
-	cp tools/boot/window-parameter "$add/tests/"
-	scripts/build.sh base
+	local log name append command
 	for name in good taken malformed; do
 		window_case "$name"
 		log=$CHECK_DIR/$name.ktap
-		scripts/boot.sh --profile base --append "$append" --add "$add" \
+		scripts/boot.sh --profile base --append "$append" --add "$BUILD/programs/root" \
 			--run "$command" --log "$log" --timeout 120
 	done
 }
 
-after kernels
-check smmuv3-its base_its
-check smmuv3-v2m base_v2m
-check virtio-its base_virtio
-check debug-smmuv3-its debug_its 1800
-check debug-smmuv3-v2m debug_v2m 1800
-check window-parameter window_parameter
-check faults-smmuv3-its faults_its 1800
-check faults-smmuv3-v2m faults_v2m 1800
-check faults-smmuv3-ls-scfg faults_ls_scfg 1800
-check 64k-smmuv3-its k64_its 1800
-check 64k-smmuv3-v2m k64_v2m
-check killed-smmuv3-its killed_its
-check killed-smmuv3-v2m killed_v2m
-check debug-killed-smmuv3-its debug_killed_its 1800
-check debug-killed-smmuv3-v2m debug_killed_v2m 1800
-check faults-of-base faults_of_base 1800
+NEEDS=(prepare/root prepare/programs)
+check smmuv3-its base_its 300 kernels/base "${NEEDS[@]}"
+check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
+check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
+check debug-smmuv3-its debug_its 1200 kernels/debug "${NEEDS[@]}"
+check debug-smmuv3-v2m debug_v2m 1200 kernels/debug "${NEEDS[@]}"
+check window-parameter window_parameter 300 kernels/base "${NEEDS[@]}"
+check faults-smmuv3-its faults_its 1800 kernels/debug "${NEEDS[@]}"
+check faults-smmuv3-v2m faults_v2m 1800 kernels/debug "${NEEDS[@]}"
+check faults-smmuv3-ls-scfg faults_ls_scfg 1200 kernels/debug "${NEEDS[@]}"
+check 64k-smmuv3-its k64_its 600 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv3-v2m k64_v2m 300 kernels/64k "${NEEDS[@]}"
+check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
+check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
+check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
+check debug-killed-smmuv3-v2m debug_killed_v2m 1200 kernels/debug "${NEEDS[@]}"
+check faults-of-base faults_of_base 1200 kernels/vanilla "${NEEDS[@]}"

@@ -3,7 +3,6 @@
 #
 # Everything at once, for a minute; make stress does it for longer.
 
-short_stress() { scripts/stress.sh 60 1; }
+short_stress() { MSI_OUT=$CHECK_DIR/out scripts/stress.sh 60 1; }
 
-after kernels
-check short short_stress 1800
+check short short_stress 900 kernels/debug prepare/root prepare/programs

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# usage: programs.sh [modules <profile>]
+#
+# Leaves the arm64 programs that a machine runs in build/programs, compiled once
+# for all of them, with the headers of the build tree:
+#
+#   root/tests     the selftests, as make kselftest-install installs them, lsmsi
+#   root/stress, root/fuzz, root/demo
+#   kselftest      what make kselftest-install made, with its list
+#   headers        the kernel's headers for user space
+#
+# and with `modules` the test modules for that profile's kernel, built out of
+# tree as a user of the API would, in build/programs/<profile>/tests.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+PROGRAMS=$BUILD/programs
+TESTING=$ROOT/tools/testing
+SELFTESTS=$TESTING/selftests/iommu_msi
+MODULES=("$SELFTESTS"/test_modules/*.c "$ROOT"/tools/boot/modules/*.c)
+
+# changed <stamp> <command...>: whether what the command prints is new
+changed() {
+	local stamp=$1
+	shift
+	"$@" >"$stamp.now"
+	! cmp -s "$stamp.now" "$stamp"
+}
+done_with() { mv "$1.now" "$1"; }
+
+sources() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum; }
+
+# Where git says that a tree is as committed, it has a name
+tree_state() {
+	KGIT_TREE=$1 kgit rev-parse HEAD
+	if [ -n "$(KGIT_TREE=$1 kgit status --porcelain | head -n 1)" ]; then
+		date
+	fi
+}
+
+programs_state() {
+	tree_state "$KTREE"
+	aarch64-linux-gnu-gcc -dumpfullversion
+	sources "$TESTING" "$ROOT/tools/iommu" "$ROOT/tools/boot" "$ROOT/scripts/programs.sh"
+}
+
+# compile <program> <sources and options...>
+compile() {
+	local program=$1
+	shift
+	mkdir -p "$(dirname "$program")"
+	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static -isystem "$PROGRAMS/headers/include" \
+		-I"$SELFTESTS" -o "$program" "$@"
+}
+
+# The selftests in the place that they have in a kernel tree
+kselftest() {
+	local tree=$PROGRAMS/tree
+	mkdir -p "$tree"
+	kgit archive HEAD -- Makefile scripts tools/build tools/scripts tools/include tools/testing/selftests/Makefile \
+		tools/testing/selftests/lib.mk tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h \
+		tools/testing/selftests/kselftest_deps.sh tools/testing/selftests/kselftest_harness.h \
+		tools/testing/selftests/kselftest_install.sh tools/testing/selftests/run_kselftest.sh | tar -x -C "$tree"
+	cp -R "$SELFTESTS" "$tree/tools/testing/selftests/"
+	ln -sfn "$PROGRAMS/headers" "$tree/usr"
+	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
+		USERCFLAGS=-Werror TEST_GEN_MODS_DIR= "INSTALL_PATH=$PROGRAMS/kselftest" install
+	rm -rf "$tree"
+}
+
+build_programs() {
+	local root=$PROGRAMS/root
+	make -C "$KTREE" "O=$PROGRAMS/object" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$PROGRAMS/headers"
+	kselftest
+	mkdir -p "$root/tests"
+	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT/tools/boot/run-tests" \
+		"$ROOT/tools/boot/window-parameter" "$root/tests/"
+	make -C "$ROOT/tools/iommu" "O=$PROGRAMS/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
+	cp "$PROGRAMS/lsmsi/lsmsi" "$root/tests/"
+	compile "$root/stress/stress" "$TESTING/stress/stress.c" \
+		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
+	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c "$SELFTESTS"/*_util.c
+	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c" "$SELFTESTS/vfio_util.c"
+	rm -rf "$PROGRAMS/object" "$PROGRAMS/lsmsi"
+}
+
+modules_state() {
+	cat "$objects/.built" 2>/dev/null || date
+	sources "${MODULES[@]}"
+}
+
+build_modules() {
+	local source=$out/source file
+	rm -rf "$out"
+	mkdir -p "$source" "$out/tests"
+	cp "${MODULES[@]}" "$source/"
+	for file in "${MODULES[@]##*/}"; do
+		echo "obj-m += ${file%.c}.o"
+	done >"$source/Kbuild"
+	make -C "$tree" "O=$objects" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
+		LOCALVERSION= "M=$source" modules
+	mv "$source"/*.ko "$out/tests/"
+	rm -rf "$source"
+}
+
+mkdir -p "$PROGRAMS" "$LOGDIR"
+case ${1:-} in
+'')
+	in_lock "$BUILD/.programs.lock"
+	if changed "$PROGRAMS/.programs" programs_state; then
+		msg "compiling the programs for the machine"
+		rm -rf "$PROGRAMS/root" "$PROGRAMS/kselftest" "$PROGRAMS/headers"
+		logged "$LOGDIR/programs.log" "compiling the programs" build_programs
+		done_with "$PROGRAMS/.programs"
+	fi
+	;;
+modules)
+	profile=${2:?}
+	tree=$KTREE objects=$KBUILD/$profile out=$PROGRAMS/$profile
+	if [ "$profile" = vanilla ]; then
+		tree=$KBUILD/pristine/linux objects=$KBUILD/pristine/$profile
+	fi
+	in_lock "$BUILD/.modules-$profile.lock"
+	if changed "$PROGRAMS/.$profile" modules_state; then
+		logged "$LOGDIR/modules-$profile.log" "building the modules for $profile" \
+			build_modules
+		done_with "$PROGRAMS/.$profile"
+	fi
+	;;
+*) die "programs.sh: unknown argument '$1'" "usage: programs.sh [modules <profile>]" ;;
+esac
