@@ -1,30 +1,45 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: [JOBS=n] check.sh [--list] [group | group/name ...]
+# usage: [JOBS=n] [DEADLINE=seconds] [PACE=n] check.sh [--list] [group | group/name ...]
 #
-# Runs every check, or those named, JOBS of them at once (as many as there are
-# processors, at most 4). A line for each when it has ended, a table at the end,
-# last line `N passed, M failed`; status 0 only when none failed. A check that
-# cannot run has failed.
+# Runs every check, or those named and what they need, JOBS of them at once (as
+# many as there are processors, at most 4). A line for each when it has ended, a
+# table at the end, then `K skipped: names` and as the last line `N passed, M
+# failed`; status 0 only when none failed. A check that cannot run has failed.
 #
-# A group of checks is a file scripts/checks/NN-<group>.sh; NN is the order.
-# It is sourced, with lib.sh already there, and only defines functions and
-# registers them:
+# With DEADLINE the run ends then: a check that would not end in time does not
+# start, one that still runs is ended. Both are skipped, never passed; but one
+# that made no progress for a minute has failed. See enough() for what a run
+# must have done before status 0 means anything.
 #
-#	check <name> <function> [<time limit in seconds, default 600>]
+# A group of checks is a file scripts/checks/NN-<group>.sh. It is sourced, with
+# lib.sh already there, and only defines functions and registers them:
+#
+#	check <name> <function> <limit> [<need>...]
 #	one_by_one	the checks of this group share files: never two at once
-#	after <group>	they start when all checks of that group have ended
+#	alone <name>	nothing else runs beside that check
 #
-# The function runs in a shell of its own (set -euo pipefail), in the root of
-# the repository, after the series was applied. It gets
+# The limit is in seconds on the machine that scripts/checks/plan was made on;
+# it is multiplied by PACE, see lib.sh. A need is another check, `group/name`:
+# this one starts when it has passed, and is skipped if it did not. The file
+# plan has all checks, the most worth a minute first, with the seconds that each
+# takes: they start in this order.
+#
+# The function runs in a shell and a session of its own (set -euo pipefail), in
+# the root of the repository. It gets
 #
 #	$CHECK_DIR	a directory of its own, empty, kept after the run
 #	$CHECK_LOG	the file that takes all it prints
+#	$LOGDIR		for the logs of what it calls, in that directory
 #
 # and passes when it ends with status 0. When it fails, its reason in the
 # summary is the last `error: ...` line that it printed (as die does), or else
-# its last line.
+# its last line. Status 4, with a last line `skipped: <reason>`, is for a check
+# that this machine cannot do.
+#
+# Status 124 says that something took too long. If the machine became slower
+# meanwhile, the check is done once more, at the new pace.
 #
 # Test cases: each file $CHECK_DIR/*.ktap is read as (K)TAP, as a console log
 # that holds KTAP among other lines if need be, and each case in it is counted
@@ -37,17 +52,37 @@ set -euo pipefail
 
 # A person's make menuconfig has no say in what is checked.
 export MSI_MENUCONFIG=ignore
-OUT=$BUILD/check
-CHECKS=()	# <group>/<name> <function> <limit>
-declare -A ALONE=() AFTER=()	# of groups
+OUT=${MSI_OUT:-$BUILD/check}
+GROUPS_DIR=${MSI_CHECKS:-$ROOT/scripts/checks}	# the check of this script has others
+PLAN=$GROUPS_DIR/plan
+OWN_SECONDS=$CACHE/seconds	# this machine's own, at pace 1
+# What must have passed before a run with a deadline says anything
+REQUIRED=(series static kernels/base boots/smmuv3-its kunit/base)
+# What the checks are about; see enough()
+SUBJECT=(configs drivers include patches)
+RECORD=$GROUPS_DIR/full-run
+GRACE=5		# seconds between SIGTERM and SIGKILL
+SAMPLE=5	# seconds between two looks at what runs
+STALL=${MSI_STALL:-60}	# seconds without progress
 
-check() { CHECKS+=("$group/$1 $2 ${3:-600}"); }
-one_by_one() { ALONE[$group]=1; }
-after() { AFTER[$group]=$1; }
+# --- registration ----------------------------------------------------------
+
+ids=()
+declare -A function_of=() limit_of=() needs_of=() is_alone=() is_serial=()
+
+check() {
+	local id=$group/$1
+	ids+=("$id")
+	function_of[$id]=$2
+	limit_of[$id]=${3:-600}
+	needs_of[$id]="${*:4}"
+}
+one_by_one() { is_serial[$group]=1; }
+alone() { is_alone[$group/$1]=1; }
 
 load_groups() {
 	local file group
-	for file in "$ROOT"/scripts/checks/[0-9][0-9]-*.sh; do
+	for file in "$GROUPS_DIR"/[0-9][0-9]-*.sh; do
 		group=$(basename "$file" .sh)
 		group=${group#[0-9][0-9]-}
 		# shellcheck source=/dev/null
@@ -55,26 +90,71 @@ load_groups() {
 	done
 }
 
-# wanted <group>/<name> <selection...>
-wanted() {
-	local id=$1 selected
+# In the order of the plan; one that it does not have comes last
+sort_by_plan() {
+	local id ordered=()
+	local -A seen=()
+	for id in $(sed 's/#.*//; s/ .*//' "$PLAN") "${ids[@]}"; do
+		if [ -n "${function_of[$id]:-}" ] && [ -z "${seen[$id]:-}" ]; then
+			ordered+=("$id")
+			seen[$id]=1
+		fi
+	done
+	ids=("${ordered[@]}")
+}
+
+# in_list <id> <group or id...>
+in_list() {
+	local id=$1 entry
 	shift
-	[ $# -gt 0 ] || return 0
-	for selected; do
+	for entry; do
 		case $id in
-		"$selected" | "$selected"/*) return 0 ;;
+		"$entry" | "$entry"/*) return 0 ;;
 		esac
 	done
 	return 1
 }
 
-# The process that runs one check's function; a new one, so that a time limit
-# and an end of all its children are possible.
-run_function() {
-	load_groups
-	cd "$ROOT"
-	"$1"
+# with_needs <id...>: marks them, and what they need, in `chosen`
+with_needs() {
+	local id need
+	for id; do
+		[ -z "${chosen[$id]:-}" ] || continue
+		chosen[$id]=1
+		for need in ${needs_of[$id]}; do
+			[ -n "${function_of[$need]:-}" ] || die "check $id needs $need, which is no check"
+			with_needs "$need"
+		done
+	done
 }
+
+# select_checks <group or id...>: sets `selected`
+select_checks() {
+	local id entry wanted=()
+	local -A chosen=()
+	for entry; do
+		for id in "${ids[@]}"; do
+			! in_list "$id" "$entry" || continue 2
+		done
+		die "no check is named '$entry'" "make check CHECK=... takes names of: scripts/check.sh --list"
+	done
+	for id in "${ids[@]}"; do
+		if [ $# -eq 0 ] || in_list "$id" "$@"; then
+			wanted+=("$id")
+		fi
+	done
+	with_needs "${wanted[@]}"
+	selected=()
+	for id in "${ids[@]}"; do
+		[ -z "${chosen[$id]:-}" ] || selected+=("$id")
+	done
+}
+
+# --- results -----------------------------------------------------------------
+
+number=0 passed=0 failed=0
+failures=() skips=()
+declare -A state=() rows=() took_of=()	# by check; waiting, running, passed, failed, skipped
 
 reason() {
 	local text
@@ -99,10 +179,18 @@ result() {	# <ok|not ok> <id> <seconds or empty> [<why> <log>]
 	printf '%s\n' "$line"
 }
 
+# skip <id> <reason>
+skip() {
+	state[$1]=skipped
+	skips+=("$1")
+	rows[$1]="$1 - - skipped"
+	printf 'skipped %s: %s\n' "$1" "$2"
+}
+
 # cases <id>: one result for each test case of the check's KTAP files
 cases() {
-	local id=$1 file verdict name
-	for file in "$CHECK_DIR"/*.ktap; do
+	local id=$1 dir=$OUT/$1 file verdict name
+	for file in "$dir"/*.ktap; do
 		[ -e "$file" ] || continue
 		while IFS=$'\t' read -r verdict name; do
 			case $verdict in
@@ -114,167 +202,420 @@ cases() {
 	done
 }
 
-declare -A RUNNING=() STARTED=()	# check by process, time by check
+# judge <id> <status> <seconds> [<why>]
+judge() {
+	local id=$1 status=$2 took=$3 why=${4:-} log=$OUT/$1.log before=$failed ran=$number
+	cases "$id"
+	if [ "$status" -eq 0 ]; then
+		result ok "$id" "$took"
+	else
+		result "not ok" "$id" "$took" "${why:-$(reason "$log")}" "$log"
+	fi
+	state[$id]=passed
+	[ "$failed" -eq "$before" ] || state[$id]=failed
+	took_of[$id]=$took
+	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
+	[ "${state[$id]}" != passed ] || remember "$id" "$took"
+}
 
-start_check() {	# <id> <function> <limit>
+# --- how long a check takes ----------------------------------------------------
+
+# in_seconds <file> <id>
+in_seconds() { awk -v id="$2" '$1 == id { s = $2 } END { if (s) print s }' "$1" 2>/dev/null || true; }
+
+# expected <id>: at the machine's pace
+expected() {
+	local seconds
+	seconds=$(in_seconds "$OWN_SECONDS" "$1")
+	seconds=${seconds:-$(in_seconds "$PLAN" "$1")}
+	echo $((${seconds:-60} * PACE))
+}
+
+# remember <id> <seconds>
+remember() {
+	mkdir -p "$CACHE"
+	(
+		flock 7
+		{
+			awk -v id="$1" '$1 != id' "$OWN_SECONDS" 2>/dev/null || true
+			echo "$1 $((($2 + start_pace[$1] - 1) / start_pace[$1]))"
+		} >"$OWN_SECONDS.tmp"
+		mv "$OWN_SECONDS.tmp" "$OWN_SECONDS"
+	) 7>"$CACHE/.seconds.lock"
+}
+
+# --- processes -------------------------------------------------------------------
+
+declare -A pid_of=() started=() start_pace=() worst_pace=() repeated=()
+declare -A mark=() mark_ticks=() mark_bytes=()	# the last progress
+
+# Each check is a session, by which all its processes are found
+in_session() {
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v session="$1" '
+		{ pid = $1; sub(/^.*\) /, "") }
+		$4 == session && $1 != "Z" { print pid, $12 + $13 + $14 + $15 }'
+}
+
+end_session() {
+	local signal pid
+	for signal in TERM KILL; do
+		while read -r pid _; do
+			kill "-$signal" "$pid" 2>/dev/null || true
+		done < <(in_session "$1")
+		for _ in $(seq $((GRACE * 5))); do
+			[ -n "$(in_session "$1")" ] || return 0
+			sleep 0.2
+		done
+	done
+}
+
+end_all() {
+	local id
+	for id in "${!pid_of[@]}"; do
+		end_session "${pid_of[$id]}"
+	done
+}
+
+# The CPU time of a check's processes, in ticks, and the bytes that it wrote
+ticks() { in_session "${pid_of[$1]}" | awk '{ sum += $2 } END { print sum + 0 }'; }
+bytes() {
+	{ find "$OUT/$1" "$OUT/$1.log" -maxdepth 2 -type f -printf '%s\n' 2>/dev/null || true; } |
+		awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+progressed() {
+	mark[$1]=$SECONDS
+	mark_ticks[$1]=$2
+	mark_bytes[$1]=$3
+}
+
+# A compiler, a machine that executes instructions, and a console that says
+# something make progress; one that idles takes less than 3 % of a processor.
+sample() {
+	local id=$1 ticks bytes waited=$((SECONDS - mark[$1]))
+	ticks=$(ticks "$id")
+	bytes=$(bytes "$id")
+	if [ "$bytes" != "${mark_bytes[$id]}" ] || { [ "$waited" -ge 10 ] &&
+		[ $(((ticks - mark_ticks[$id]) * 100)) -ge $((waited * ticks_per_second * 3)) ]; }; then
+		progressed "$id" "$ticks" "$bytes"
+	fi
+}
+
+start() {
 	local id=$1
 	export CHECK_DIR=$OUT/$id CHECK_LOG=$OUT/$id.log
 	rm -rf "$CHECK_DIR"
-	mkdir -p "$CHECK_DIR"
-	timeout -k 10 "$3" "$0" --function "$2" >"$CHECK_LOG" 2>&1 </dev/null 9>&- &
-	RUNNING[$!]="$id $3"
-	STARTED[$id]=$SECONDS
+	mkdir -p "$CHECK_DIR/log"
+	MSI_LOGDIR=$CHECK_DIR/log PACE=$PACE setsid "$0" --function "${function_of[$id]}" \
+		>"$CHECK_LOG" 2>&1 </dev/null 9>&- &
+	pid_of[$id]=$!
+	state[$id]=running
+	started[$id]=$SECONDS
+	start_pace[$id]=$PACE
+	worst_pace[$id]=$PACE
+	progressed "$id" 0 0
 }
 
-end_check() {	# <id> <limit> <status>
-	local id=$1 limit=$2 status=$3 took why before=$failed ran=$number
-	took=$((SECONDS - STARTED[$id]))
-	CHECK_DIR=$OUT/$id CHECK_LOG=$OUT/$id.log
-	cases "$id"
-	case $status in
-	0) result ok "$id" "$took" ;;
-	124 | 137) result "not ok" "$id" "$took" "no end after $limit s" "$CHECK_LOG" ;;
-	*)
-		why=$(reason "$CHECK_LOG")
-		result "not ok" "$id" "$took" "$why" "$CHECK_LOG"
-		;;
-	esac
-	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
-}
-
-# in_group <group> <id...>: whether one of these checks is in that group
-in_group() {
-	local group=$1 id
-	shift
-	for id; do
-		if [ "${id%%/*}" = "$group" ]; then
-			return 0
-		fi
-	done
-	return 1
-}
-
-# may_start <id>: with regard to what runs and waits
-may_start() {
-	local group=${1%%/*} first
-	first=${AFTER[$group]:-}
-	if [ -n "${ALONE[$group]:-}" ] && in_group "$group" "${RUNNING[@]}"; then
+# once_more <id> <what took too long>: when the machine became slower meanwhile
+once_more() {
+	local id=$1
+	look_at_pace "$id"
+	if [ -n "${repeated[$id]:-}" ] || [ "${worst_pace[$id]}" -le "${start_pace[$id]}" ]; then
 		return 1
 	fi
-	[ -z "$first" ] || ! in_group "$first" "${RUNNING[@]}" "${waiting[@]}"
+	repeated[$id]=1
+	printf '# %s: %s; the machine became %d times slower meanwhile: once more\n' "$id" "$2" \
+		$((worst_pace[$id] / start_pace[$id]))
+	PACE=${worst_pace[$id]}
+	start "$id"
 }
 
-# Starts the first check that may; status 1 when there is none.
-start_one() {
-	local i
-	for i in "${!waiting[@]}"; do
-		if may_start "${waiting[i]}"; then
-			# shellcheck disable=SC2086
-			start_check ${waiting[i]}
-			unset "waiting[i]"
+ended() {
+	local id=$1 status=$2 took
+	took=$((SECONDS - started[$id]))
+	end_session "${pid_of[$id]}"
+	unset "pid_of[$id]"
+	case $status in
+	4) skip "$id" "$(sed -n 's/^skipped: //p' "$OUT/$id.log" | tail -n 1)" ;;
+	124) once_more "$id" "$(reason "$OUT/$id.log")" || judge "$id" 124 "$took" ;;
+	*) judge "$id" "$status" "$took" ;;
+	esac
+}
+
+# too_long <id>: its limit has passed; on a slower machine it has more time
+too_long() {
+	local id=$1 limit
+	look_at_pace
+	limit=$((limit_of[$id] * worst_pace[$id]))
+	[ $((SECONDS - started[$id])) -ge "$limit" ] || return 0
+	end_session "${pid_of[$id]}"
+	unset "pid_of[$id]"
+	once_more "$id" "no end after $limit s" ||
+		judge "$id" 124 $((SECONDS - started[$id])) "no end after $limit s"
+}
+
+# look_at_pace [<id that has just ended>]
+look_at_pace() {
+	local id
+	measure_pace
+	for id in "${!pid_of[@]}" "$@"; do
+		[ "$PACE" -le "${worst_pace[$id]}" ] || worst_pace[$id]=$PACE
+	done
+}
+
+# --- scheduler -------------------------------------------------------------------
+
+# needs_are <id>: met, unmet, or the one that will not be
+needs_are() {
+	local need answer=met
+	for need in ${needs_of[$1]}; do
+		case ${state[$need]} in
+		passed) ;;
+		failed | skipped)
+			echo "needs $need, which ${state[$need]/skipped/was skipped}"
 			return
-		fi
+			;;
+		*) answer=unmet ;;
+		esac
+	done
+	echo "$answer"
+}
+
+serial_runs() {	# <group>
+	local id
+	for id in "${!pid_of[@]}"; do
+		[ "${id%%/*}" != "$1" ] || return 0
 	done
 	return 1
 }
 
-end_one() {
-	local pid='' status=0 check
-	wait -n -p pid "${!RUNNING[@]}" || status=$?
-	check=${RUNNING[$pid]}
-	unset "RUNNING[$pid]"
-	# shellcheck disable=SC2086
-	end_check $check "$status"
+alone_runs() {
+	local id
+	for id in "${!pid_of[@]}"; do
+		[ -z "${is_alone[$id]:-}" ] || return 0
+	done
+	return 1
+}
+
+# try_start <id>: starts or skips it if its time has come. Status 1: nothing
+# else may start before it.
+try_start() {
+	local id=$1 needs seconds left
+	needs=$(needs_are "$id")
+	case $needs in
+	met) ;;
+	unmet) return 0 ;;
+	*)
+		skip "$id" "$needs"
+		return 0
+		;;
+	esac
+	if [ ${#pid_of[@]} -ge "$JOBS" ] || alone_runs; then
+		return 1
+	elif [ -n "${is_alone[$id]:-}" ] && [ ${#pid_of[@]} -gt 0 ]; then
+		return 1
+	elif [ -n "${is_serial[${id%%/*}]:-}" ] && serial_runs "${id%%/*}"; then
+		return 0
+	fi
+	look_at_pace
+	if [ -n "$DEADLINE" ]; then
+		seconds=$(expected "$id")
+		left=$((DEADLINE - SECONDS))
+		if [ "$seconds" -ge "$left" ]; then
+			skip "$id" "it takes $seconds s at pace $PACE, and $left s are left"
+			return 0
+		fi
+	fi
+	start "$id"
+}
+
+start_what_may() {
+	local id
+	for id in "${selected[@]}"; do
+		if [ "${state[$id]}" = waiting ]; then
+			try_start "$id" || return 0
+		fi
+	done
+}
+
+look_at_running() {
+	local id status
+	for id in "${!pid_of[@]}"; do
+		if ! kill -0 "${pid_of[$id]}" 2>/dev/null; then
+			status=0
+			wait "${pid_of[$id]}" || status=$?
+			ended "$id" "$status"
+		elif [ $((SECONDS - started[$id])) -ge $((limit_of[$id] * worst_pace[$id])) ]; then
+			too_long "$id"
+		fi
+	done
+}
+
+at_deadline() {
+	local id
+	for id in "${!pid_of[@]}"; do
+		sample "$id"
+		end_session "${pid_of[$id]}"
+		unset "pid_of[$id]"
+		if [ $((SECONDS - mark[$id])) -ge $((STALL * PACE)) ]; then
+			judge "$id" 124 $((SECONDS - started[$id])) \
+				"no progress for $((SECONDS - mark[$id])) s at the deadline"
+		else
+			skip "$id" "at work at the deadline, after $((SECONDS - started[$id])) s"
+		fi
+	done
+	for id in "${selected[@]}"; do
+		[ "${state[$id]}" != waiting ] || skip "$id" "the deadline came first"
+	done
+}
+
+unfinished() {
+	local id
+	for id in "${selected[@]}"; do
+		case ${state[$id]} in
+		waiting | running) return 0 ;;
+		esac
+	done
+	return 1
 }
 
 run_checks() {
-	waiting=("${selected[@]}")
-	while [ ${#waiting[@]} -gt 0 ] || [ ${#RUNNING[@]} -gt 0 ]; do
-		if [ ${#RUNNING[@]} -ge "$JOBS" ] || ! start_one; then
-			end_one
+	local id sampled=$SECONDS paced=$SECONDS
+	# Nobody writes to it: reading from it takes as long as it is told to
+	exec 8<> <(:)
+	while unfinished; do
+		look_at_running
+		if [ -n "$DEADLINE" ] && [ "$SECONDS" -ge "$DEADLINE" ]; then
+			at_deadline
+			return
 		fi
+		start_what_may
+		if [ $((SECONDS - sampled)) -ge "$SAMPLE" ]; then
+			for id in "${!pid_of[@]}"; do
+				sample "$id"
+			done
+			sampled=$SECONDS
+		fi
+		if [ $((SECONDS - paced)) -ge 60 ]; then
+			look_at_pace
+			paced=$SECONDS
+		fi
+		read -r -t 0.2 -u 8 _ || true
 	done
 }
 
-# What every check stands on. The series checked is the one in patches/.
-prepare() {
-	"$ROOT/scripts/deps.sh" check
-	if [ ! -e "$KTREE" ] && [ ${#selected[@]} -eq ${#CHECKS[@]} ]; then
-		need_disk 12 "$BUILD" "all checks"
+# --- the end -------------------------------------------------------------------------
+
+# What the checks are about, as one line; empty when it is not committed
+subject() {
+	if [ -z "$(pgit status --porcelain -- "${SUBJECT[@]}" | head -n 1)" ]; then
+		pgit rev-parse "${SUBJECT[@]/#/HEAD:}" | sha256sum | cut -d' ' -f1
 	fi
-	"$ROOT/scripts/apply.sh"
-	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
-		[ -n "$(kgit status --porcelain | head -n 1)" ]; then
-		die "the build tree is not what patches/$VERSION says" "make refresh first"
+}
+
+# A whole run with a deadline has done enough when the series and the static
+# checks, a kernel, its boot and its KUnit suites have passed; or, where they did
+# not fit, when nothing of the kernel's has changed since a run that did it all.
+enough() {
+	local id missing=() commit digest
+	for id in "${selected[@]}"; do
+		if in_list "$id" "${REQUIRED[@]}" && [ "${state[$id]}" = skipped ]; then
+			missing+=("$id")
+		fi
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	read -r commit digest _ < <(grep -v '^#' "$RECORD" 2>/dev/null || echo none none)
+	if [ "$digest" = "$(subject)" ]; then
+		printf '\nnot run: %s. But %s are as at %s, where everything passed.\n' \
+			"${missing[*]}" "${SUBJECT[*]}" "$commit"
+		return 0
+	fi
+	echo "error: ${missing[*]} did not run in time, and ${SUBJECT[*]} are not as at $commit, where all passed:" \
+		"run it on a machine that is free, or with a later DEADLINE" >"$OUT/enough.log"
+	echo
+	result "not ok" enough "" "$(sed 's/^error: //' "$OUT/enough.log")" "$OUT/enough.log"
+}
+
+# For scripts/checks/plan and full-run
+write_records() {
+	local id
+	for id in "${ids[@]}"; do
+		[ "${state[$id]:-}" != passed ] || echo "$id $(in_seconds "$OWN_SECONDS" "$id")"
+	done >"$OUT/plan"
+	if [ "$failed" -eq 0 ] && [ ${#skips[@]} -eq 0 ] && [ -n "$(subject)" ]; then
+		echo "$(pgit rev-parse HEAD) $(subject) $passed $(date -u +%F)" >"$OUT/full-run"
 	fi
 }
 
 summary() {
-	local entry
+	local id
 	if [ ${#failures[@]} -gt 0 ]; then
 		printf '\nfailed:\n'
 		printf '  %s\n' "${failures[@]}"
 	fi
 	printf '\n%-32s %7s %7s %7s\n' check passed failed seconds
-	for entry in prepare "${selected[@]}"; do
+	for id in "${selected[@]}"; do
 		# shellcheck disable=SC2086
-		test -z "${rows[${entry%% *}]:-}" || printf '%-32s %7s %7s %7s\n' ${rows[${entry%% *}]}
+		printf '%-32s %7s %7s %7s\n' ${rows[$id]}
 	done
-	printf '\nafter %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
+	printf '\nthe longest: %s\n' "$(for id in "${!took_of[@]}"; do echo "${took_of[$id]} $id"; done |
+		sort -rn | head -n 10 | sed 's/^\([0-9]*\) \(.*\)/\2 \1 s/' | paste -sd, | sed 's/,/, /g')"
+	ccache_rates
+	printf 'after %d min %d s, pace %d now\n' $((SECONDS / 60)) $((SECONDS % 60)) "$PACE"
+	printf '%d skipped%s\n' ${#skips[@]} "${skips:+: ${skips[*]}}"
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 }
 
 list=
 case ${1:-} in
 --function)
-	run_function "$2"
+	load_groups
+	cd "$ROOT"
+	"$2"
 	exit
 	;;
 --list)
 	list=1
 	shift
 	;;
--*) die "check.sh: unknown argument '$1'" "usage: [JOBS=n] check.sh [--list] [group | group/name ...]" ;;
+-*) die "check.sh: unknown argument '$1'" "usage: [JOBS=n] [DEADLINE=seconds] [PACE=n] check.sh [--list] [group | group/name ...]" ;;
 esac
 
+whole=
+[ $# -gt 0 ] || whole=1
 load_groups
-selected=()
-for entry in "${CHECKS[@]}"; do
-	if wanted "${entry%% *}" "$@"; then
-		selected+=("$entry")
-	fi
-done
+sort_by_plan
+select_checks "$@"
 if [ -n "$list" ]; then
-	printf '%s\n' "${selected[@]}" | cut -d' ' -f1
+	printf '%s\n' "${selected[@]}"
 	exit
 fi
-if [ ${#selected[@]} -eq 0 ]; then
-	die "no check is named '$*'" "make check CHECK=... takes names of: scripts/check.sh --list"
-fi
 
-number=0 passed=0 failed=0 failures=()
-declare -A rows=()
-if [ -z "${JOBS:-}" ]; then
-	JOBS=$(nproc)
-	JOBS=$((JOBS < 4 ? JOBS : 4))
-fi
-case $JOBS in
-*[!0-9]* | '' | 0) die "JOBS is '$JOBS', not a number of checks to run at once" "make check JOBS=1, for one after the other" ;;
-esac
+# number <variable> <what for>
+number_wanted() {
+	case ${!1} in
+	*[!0-9]* | 0*) die "$1 is '${!1}', not a number$2" ;;
+	esac
+}
+JOBS=${JOBS:-$(($(nproc) < 4 ? $(nproc) : 4))} DEADLINE=${DEADLINE:-}
+number_wanted JOBS " of checks to run at once: make check JOBS=1, for one after the other"
+number_wanted DEADLINE " of seconds, from now"
+ticks_per_second=$(getconf CLK_TCK)
+for id in "${selected[@]}"; do
+	state[$id]=waiting
+done
 mkdir -p "$OUT"
-in_lock "$BUILD/.check.lock"
-trap 'test ${#RUNNING[@]} -eq 0 || kill "${!RUNNING[@]}" 2>/dev/null' EXIT
+in_lock "$OUT.lock"
+trap end_all EXIT
 trap 'exit 130' INT TERM
-printf '%d checks, %d at once; logs in build/check/\n' ${#selected[@]} "$JOBS"
-attempt prepare >"$OUT/prepare.log" 2>&1
-if [ "$status" -ne 0 ]; then
-	result "not ok" prepare "$SECONDS" "$(reason "$OUT/prepare.log")" "$OUT/prepare.log"
-	sed 's/^/  | /' "$OUT/prepare.log" | tail -n 10
-	rows[prepare]="prepare 0 1 $SECONDS"
-	summary
-	exit 1
-fi
-rows[prepare]="prepare 0 0 $SECONDS"
+measure_pace
+ccache_start
+printf '%d checks, %d at once; logs in %s/; pace %d%s\n' ${#selected[@]} "$JOBS" "${OUT#"$ROOT"/}" "$PACE" \
+	"${DEADLINE:+; deadline in $DEADLINE s}"
 run_checks
+if [ -n "$whole" ]; then
+	enough
+	write_records
+fi
 summary
 [ "$failed" -eq 0 ]

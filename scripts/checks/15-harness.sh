@@ -3,11 +3,11 @@
 #
 # The boot harness itself: what went wrong in a machine must not pass.
 
-# refused <what> <boot.sh's reason, a pattern> <time limit> <command>
+# refused <what> <boot.sh's reason, a pattern> <profile> <time limit> <command>
 refused() {
-	local what=$1 pattern=$2 limit=$3 command=$4 log=$CHECK_DIR/$1.log said
-	if said=$(scripts/boot.sh --profile base --run "$command" --log "$log" \
-		--timeout "$limit" 2>&1); then
+	local what=$1 pattern=$2 profile=$3 limit=$4 command=$5 log=$CHECK_DIR/$1.log said
+	if said=$(scripts/boot.sh --profile "$profile" --add "$BUILD/programs/$profile" --run "$command" \
+		--log "$log" --timeout "$limit" 2>&1); then
 		die "$what passed" "it must be refused" "$log"
 	fi
 	printf '%s\n' "$said"
@@ -17,15 +17,142 @@ refused() {
 }
 
 harness_refuses() {
-	scripts/build.sh base
 	scripts/boot.sh --profile base --run 'true' --log "$CHECK_DIR/good.log" --timeout 120
-	refused status 'failed .status 3.' 120 'exit 3'
-	refused silence 'without a result' 120 'poweroff -f'
-	refused panic 'the kernel complained' 120 'echo c >/proc/sysrq-trigger'
-	refused backtrace 'the kernel complained' 120 'echo l >/proc/sysrq-trigger; sleep 1'
-	refused hang 'did not end within' 30 'sleep 1000'
+	refused status 'failed .status 3.' base 120 'exit 3'
+	refused silence 'without a result' base 120 'poweroff -f'
+	refused panic 'the kernel complained' base 120 'echo c >/proc/sysrq-trigger'
+	refused backtrace 'the kernel complained' base 120 'echo l >/proc/sysrq-trigger; sleep 1'
+	refused hang 'its last line: the command runs' base 15 'echo the command runs; sleep 100000'
 	echo 'every fault was refused'
 }
+
+# What the kernel of the other checks is there to find
+harness_debug_refuses() {
+	local load='insmod /tests/boot_fault.ko fault='
+	refused leak 'unreferenced object' debug 180 "${load}leak"
+	refused use-after-free 'KASAN: slab-use-after-free in .*boot_fault' debug 180 "${load}use-after-free"
+	refused lock-order 'possible circular locking|Possible unsafe locking|the kernel complained' debug 180 "${load}lock-order"
+	refused no-scan 'nobody has looked for leaks' debug 180 \
+		"mount -t tmpfs none /sys/kernel/debug"
+	echo 'every fault was refused'
+}
+
+# toys [<variable=value>...]: check.sh on a group of toys, in $CHECK_DIR; what it
+# says goes to $CHECK_DIR/said
+toys() {
+	rm -rf "$CHECK_DIR/run"
+	env -u DEADLINE "MSI_CHECKS=$CHECK_DIR/toys" "MSI_OUT=$CHECK_DIR/run" "XDG_CACHE_HOME=$CHECK_DIR/cache" \
+		MSI_STALL=4 JOBS=2 PACE=1 "$@" scripts/check.sh >"$CHECK_DIR/said" 2>&1
+}
+
+# said <pattern>: as a whole line
+said() {
+	grep -q -x -E -e "$1" "$CHECK_DIR/said" ||
+		die "check.sh did not say: $1" "what it said:" "$CHECK_DIR/said"
+}
+
+harness_scheduler() {
+	local toys=$CHECK_DIR/toys
+	mkdir -p "$toys"
+	touch "$toys/plan"
+	cat >"$toys/10-toy.sh" <<'TOYS'
+check good toy_good 20
+check needy toy_good 20 toy/good
+check bad toy_bad 20
+check orphan toy_good 20 toy/bad
+check grandchild toy_good 20 toy/orphan
+check unable toy_unable 20
+check cases toy_cases 20
+toy_good() { echo "fine"; }
+toy_bad() { die "it is bad" "a reason"; }
+toy_unable() { echo "skipped: no such machine"; return 4; }
+toy_cases() { printf 'TAP version 13\n1..3\nok 1 one\nnot ok 2 two\nok 3 three # SKIP why\n' >"$CHECK_DIR/a.ktap"; }
+TOYS
+	! toys || die "a check failed, and status 0"
+	said 'ok [0-9]* toy/good \([0-9]+ s\)'
+	said 'ok [0-9]* toy/needy .*'
+	said 'not ok [0-9]* toy/bad .*: it is bad, log: .*/toy/bad.log'
+	said 'skipped toy/orphan: needs toy/bad, which failed'
+	said 'skipped toy/grandchild: needs toy/orphan, which was skipped'
+	said 'skipped toy/unable: no such machine'
+	said 'ok [0-9]* toy/cases: one'
+	said 'not ok [0-9]* toy/cases: two: .*'
+	said 'not ok [0-9]* toy/cases: three: .*'
+	said '3 skipped: toy/.* toy/.* toy/.*'
+	[ "$(tail -n 1 "$CHECK_DIR/said")" = '4 passed, 3 failed' ] ||
+		die "the last line is: $(tail -n 1 "$CHECK_DIR/said")" "" "$CHECK_DIR/said"
+
+	cat >"$toys/10-toy.sh" <<'TOYS'
+check hang toy_hang 3
+check good toy_good 20
+toy_hang() { sleep 98765 & sleep 98765; }
+toy_good() { :; }
+TOYS
+	! toys || die "a hang, and status 0"
+	said 'not ok [0-9]* toy/hang .*: no end after 3 s, .*'
+	said '1 passed, 1 failed'
+	! toy_sleeps || die "a hang was left running"
+
+	# The machine becomes three times slower, once
+	cat >"$toys/10-toy.sh" <<'TOYS'
+measure_pace() { PACE=$(cat "$MSI_CHECKS/pace"); }
+check slow toy_slow 20
+check late toy_late 3
+toy_slow() {
+	[ "$PACE" -lt 3 ] || return 0
+	echo 3 >"$MSI_CHECKS/pace"
+	echo "error: it did not end within 5 s"
+	return 124
+}
+toy_late() { sleep 6; }
+TOYS
+	echo 1 >"$toys/pace"
+	toys JOBS=1 PACE= || die "a slow machine, and a check failed" "" "$CHECK_DIR/said"
+	said '# toy/slow: it did not end within 5 s; the machine became 3 times slower meanwhile: once more'
+	said '2 passed, 0 failed'
+
+	# What works until the deadline, what idles, what does not fit, what waits
+	cat >"$toys/10-toy.sh" <<'TOYS'
+check works toy_works 100
+check idles toy_idles 100
+check long toy_good 100
+check waits toy_good 100 toy/works
+check short toy_good 100
+toy_works() { while :; do :; done; }
+toy_idles() { sleep 1000; }
+toy_good() { :; }
+TOYS
+	printf '%s\n' 'toy/short 1' 'toy/long 1000' 'toy/works 1' 'toy/idles 1' >"$toys/plan"
+	! toys DEADLINE=10 || die "no progress, and status 0"
+	said 'ok [0-9]* toy/short .*'
+	said 'skipped toy/long: it takes 1000 s at pace 1, and [0-9]+ s are left'
+	said 'skipped toy/works: at work at the deadline, after .*'
+	said 'skipped toy/waits: .*'
+	said 'not ok [0-9]* toy/idles .*: no progress for [0-9]+ s at the deadline, .*'
+	said '1 passed, 1 failed'
+	: >"$toys/plan"
+
+	# What must have run, or have run before
+	cat >"$toys/10-series.sh" <<'TOYS'
+check am toy_unable 20
+toy_unable() { echo "skipped: no time"; return 4; }
+TOYS
+	printf 'check good toy_good 20\ntoy_good() { :; }\n' >"$toys/10-toy.sh"
+	! toys || die "the series was not checked, and status 0"
+	said 'not ok [0-9]* enough: series/am did not run in time, and .*'
+	said '1 passed, 1 failed'
+	if [ -n "$(pgit status --porcelain -- configs drivers include patches)" ]; then
+		return 0	# what is not committed has no record
+	fi
+	echo "0123abc $(pgit rev-parse HEAD:configs HEAD:drivers HEAD:include HEAD:patches | sha256sum | cut -d' ' -f1) 1" >"$toys/full-run"
+	toys || die "the series is as at a whole run, and status 1" "" "$CHECK_DIR/said"
+	said 'not run: series/am. But .* are as at 0123abc, where everything passed.'
+	said '1 skipped: series/am'
+	said '1 passed, 0 failed'
+}
+
+# Is there a process of the toy's, anywhere? The pattern is not to match itself.
+toy_sleeps() { grep -l -s -a -x -z '9876[5]' /proc/[0-9]*/cmdline | grep -q .; }
 
 demo_log() {
 	cat <<'LOG'
@@ -126,8 +253,9 @@ harness_report_window() {
 	done
 }
 
-after kernels
-check refuses-faults harness_refuses
-check report harness_report
-check report-aperture harness_report_aperture
-check report-window harness_report_window
+check refuses-faults harness_refuses 300 kernels/base prepare/root
+check debug-refuses-faults harness_debug_refuses 600 kernels/debug prepare/root
+check scheduler harness_scheduler 300 prepare/tree
+check report harness_report 60
+check report-aperture harness_report_aperture 60
+check report-window harness_report_window 60

@@ -3,10 +3,10 @@
 #
 # The repository's own files.
 
-check shellcheck source_shellcheck
-check python source_python
-check licence source_licence
-check hygiene source_hygiene
+check shellcheck source_shellcheck 120 prepare/packages
+check python source_python 120 prepare/packages
+check licence source_licence 120
+check hygiene source_hygiene 120
 
 source_shellcheck() {
 	local scripts

@@ -9,7 +9,6 @@ KUNIT_SUITES=(iommu_msi iommu_msi_virtio iommu_msi_arm_smmu)
 # suites <profile> <seconds>
 suites() {
 	local log=$CHECK_DIR/machine.log suite status=0
-	scripts/build.sh "$1"
 	scripts/boot.sh --profile "$1" --append 'kunit.enable=1 kunit.filter_glob=iommu_msi*' \
 		--run true --log "$log" --timeout "$2" || status=$?
 	cp "$log" "$CHECK_DIR/$1.ktap"
@@ -20,9 +19,10 @@ suites() {
 	return "$status"
 }
 
+kunit_base()  { suites base 180; }
 kunit_debug() { suites debug 600; }
 kunit_64k()   { suites 64k 300; }
 
-after kernels
-check debug kunit_debug 1800
-check 64k kunit_64k 1800
+check base kunit_base 240 kernels/base prepare/root
+check debug kunit_debug 900 kernels/debug prepare/root
+check 64k kunit_64k 600 kernels/64k prepare/root

@@ -25,7 +25,6 @@ results() {
 }
 
 bench_runs() {
-	scripts/build.sh base
 	build_bench base "$CHECK_DIR/bench"
 	bench_machine counted 'ROUNDS=16 RUNS=1 MOST=16 VECTORS="1 16"'
 	results counted 30
@@ -79,6 +78,5 @@ bench_results() {
 	done
 }
 
-after kernels
-check runs bench_runs
-check report bench_reports
+check runs bench_runs 600 kernels/base prepare/root
+check report bench_reports 60 prepare/packages

@@ -80,5 +80,5 @@ coverage_exceptions() {
 	done < <(sed -n 's/^\([^# ]*\) [^ ]*: \(.*\) -- .*/\1\t\2/p' scripts/coverage-exceptions)
 }
 
-check report coverage_reports
-check exceptions coverage_exceptions
+check report coverage_reports 120 prepare/packages
+check exceptions coverage_exceptions 60 prepare/tree

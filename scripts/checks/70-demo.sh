@@ -55,15 +55,15 @@ demo_base_window() {
 		BASE=1 "WINDOW=$OWNED"
 }
 
-after kernels
 one_by_one
-check smmuv3-its demo_its
-check smmuv3-v2m demo_v2m
-check virtio-its demo_virtio
-check arguments demo_arguments_refused
-check aperture demo_aperture
-check aperture-virtio demo_aperture_virtio
-check window demo_window
-check window-v2m demo_window_v2m
-check base-aperture demo_base_aperture
-check base-window demo_base_window
+NEEDS=(prepare/root prepare/programs)
+check smmuv3-its demo_its 300 kernels/base "${NEEDS[@]}"
+check smmuv3-v2m demo_v2m 300 kernels/base "${NEEDS[@]}"
+check virtio-its demo_virtio 300 kernels/base "${NEEDS[@]}"
+check arguments demo_arguments_refused 60
+check aperture demo_aperture 300 kernels/base "${NEEDS[@]}"
+check aperture-virtio demo_aperture_virtio 300 kernels/base "${NEEDS[@]}"
+check window demo_window 300 kernels/base "${NEEDS[@]}"
+check window-v2m demo_window_v2m 300 kernels/base "${NEEDS[@]}"
+check base-aperture demo_base_aperture 300 kernels/vanilla "${NEEDS[@]}"
+check base-window demo_base_window 300 kernels/vanilla "${NEEDS[@]}"
