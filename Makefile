@@ -32,8 +32,8 @@ shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
 	@scripts/build.sh $(PROFILE)
 	@scripts/boot.sh --profile $(PROFILE) --gic $(GIC) --iommu $(IOMMU) --shell
 
-bench:		## measure the series against the base: a table, plots [JSON=file]
-	@scripts/bench.sh $(if $(JSON),--json $(JSON))
+bench:		## measure the series against the base: a table, plots [JSON=file DOCS=1]
+	@scripts/bench.sh $(if $(JSON),--json "$(JSON)") $(if $(DOCS),--docs)
 
 matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)

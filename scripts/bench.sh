@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: bench.sh [--json FILE | --profile]
+# usage: bench.sh [--json FILE] [--docs]
+#        bench.sh --profile
 #
 # Measures what the series costs against the unpatched base: the same programs
 # on two kernels of one configuration and compiler, on a machine whose time
 # counts instructions (1,000 a microsecond), so that it does not matter what
 # else the host does. Only how CPUs get in each other's way takes real time,
 # and is given as a ratio. Prints a table; writes it and all that was measured
-# to build/bench/bench.json, and the plots to docs/bench-*.svg.
+# and the plots to build/bench/; with --docs those of docs/ become the new ones.
 #
 # --profile instead says in which functions either kernel is while it enables
 # and disables 2,048 vectors, and how much of that time it holds the locks of
@@ -21,16 +22,21 @@ set -euo pipefail
 OUT=$BUILD/bench
 LIMIT=${BENCH_LIMIT:-600}	# seconds, each machine
 
-json='' profile=''
-case ${1:-} in
-'') ;;
---json)
-	json=${2:-}
-	[ -n "$json" ] || die "bench.sh: --json needs a file" "usage: bench.sh [--json FILE | --profile]"
-	;;
---profile) profile=1 ;;
-*) die "bench.sh: unknown argument '$1'" "usage: bench.sh [--json FILE | --profile]" ;;
-esac
+usage="usage: bench.sh [--json FILE] [--docs], or bench.sh --profile"
+json='' profile='' docs=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--json)
+		json=${2:-}
+		[ -n "$json" ] || die "bench.sh: --json needs a file" "$usage"
+		shift
+		;;
+	--docs) docs=1 ;;
+	--profile) profile=1 ;;
+	*) die "bench.sh: unknown argument '$1'" "$usage" ;;
+	esac
+	shift
+done
 
 # The two kernels: <name in the report> <profile>
 profile_of() { if [ "$1" = base ]; then echo vanilla; else echo base; fi; }
@@ -49,7 +55,7 @@ guest() {
 	guest_root "$(profile_of "$1")" "$OUT/$1/guest/root" "$OUT/$1/guest"
 	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --counted --kvm \
 		--add "$OUT/$1/root" --add "$OUT/$1/guest/root" \
-		--run 'GUEST_LIMIT=600 /bench/run-bench guest' \
+		--run 'GUEST_LIMIT=400 /bench/run-bench guest' \
 		--log "$OUT/$1-guest.log" --timeout "$LIMIT"
 }
 
@@ -64,11 +70,13 @@ parallel() {
 		--log "$OUT/$1-parallel.log" --timeout "$LIMIT"
 }
 
-# An SVG of gnuplot's with what every file here has, and without what none has
+# For docs/: an SVG of gnuplot's with what every file here has, and without what
+# none has
 plots() {
 	local plot
 	logged "$LOGDIR/bench-plots.log" "plotting" gnuplot \
 		-e "data='$OUT'; out='$OUT'" "$BENCH/plot.gnuplot"
+	[ -n "$docs" ] || return 0
 	for plot in "$OUT"/bench-*.svg; do
 		sed -e '1a <!-- SPDX-License-Identifier: GPL-2.0-only -->' \
 			-e 's/[[:blank:]]*$//' "$plot" >"$ROOT/docs/$(basename "$plot")"
@@ -97,6 +105,7 @@ show_profile() {
 }
 
 mkdir -p "$OUT" "$LOGDIR"
+in_lock "$OUT.lock"
 if [ -n "$profile" ]; then
 	steps 4
 	build
@@ -129,4 +138,4 @@ echo
 if [ -n "$json" ]; then
 	cp "$OUT/bench.json" "$json"
 fi
-msg "build/bench/bench.json, docs/bench-*.svg after $SECONDS s"
+msg "build/bench/bench.json, build/bench/bench-*.svg after $SECONDS s"

@@ -190,3 +190,7 @@ in_lock() {
 		flock 9
 	fi
 }
+
+# --- ccache (placeholder)
+ccache_start() { :; }
+ccache_rates() { :; }

@@ -37,6 +37,19 @@ with_tests() {
 	adds=(--add "$BUILD/programs/root" --add "$BUILD/programs/$1")
 }
 
+# The KUnit suites of the series, run by a kernel that boots
+KUNIT='kunit.enable=1 kunit.filter_glob=iommu_msi*'
+KUNIT_SUITES=(iommu_msi iommu_msi_virtio iommu_msi_arm_smmu)
+
+# suites_ran <log>: a suite that is built in and does not run leaves its part of
+# the report out
+suites_ran() {
+	local suite
+	for suite in "${KUNIT_SUITES[@]}"; do
+		grep -aq "ok [0-9]* $suite\$" "$1" || die "suite $suite did not run to its end" "" "$1"
+	done
+}
+
 # window_case good|taken|malformed: sets $append, the words of a kernel's command
 # line that say where the window is, and $command, which looks at what came of
 # them

@@ -7,8 +7,9 @@
 . "$ROOT/scripts/selftests.sh"
 
 # machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with
-# further arguments for boot.sh in EXTRA; RUN runs the tests
-EXTRA=() RUN='sh /tests/run-tests'
+# further arguments for boot.sh in EXTRA; RUN runs the tests; with SUITES the
+# kernel runs its KUnit suites before
+EXTRA=() RUN='sh /tests/run-tests' SUITES=
 machine() {
 	local profile=$1 gic=$2 iommu=$3 limit=$4 variables=$5
 	local log=$CHECK_DIR/machine.log status=0 tests adds
@@ -20,19 +21,27 @@ machine() {
 		tests=("${TESTS[@]}" "${TESTS_BYPASS[@]}")
 	fi
 	with_tests "$profile"
-	scripts/boot.sh --profile "$profile" --append kunit.enable=0 --gic "$gic" --iommu "$iommu" \
+	scripts/boot.sh --profile "$profile" ${SUITES:+--append "$KUNIT"} --gic "$gic" --iommu "$iommu" \
 		"${adds[@]}" "${EXTRA[@]}" \
 		--run "$variables $RUN ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"
+	[ -z "$SUITES" ] || suites_ran "$log"
 	return "$status"
 }
 
 base_its()    { machine base its smmuv3 180 ''; }
 base_v2m()    { machine base v2m smmuv3 180 'VECTORS=32'; }
 base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
-debug_its()   { machine debug its smmuv3 900 ''; }
+# With a thread a CPU, for races
+debug_its() {
+	local EXTRA=(--threads) SUITES=1
+	machine debug its smmuv3 900 ''
+}
 debug_v2m()   { machine debug v2m smmuv3 600 'VECTORS=32'; }
-k64_its()     { machine 64k its smmuv3 300 ''; }
+k64_its() {
+	local SUITES=1
+	machine 64k its smmuv3 300 ''
+}
 k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 
 # Every allocation fails once, and every step, of whatever sets up an interrupt
@@ -50,9 +59,11 @@ faults_ls_scfg() {
 	machine debug v2m smmuv3 900 'VECTORS=3' "${STEPS_LS_SCFG[@]}"
 }
 
-# A process is killed at any point, a thousand times; less often with KASAN
+# A process is killed at any point, a thousand times; less often with KASAN. The
+# machines with an ITS have a thread a CPU.
 killed() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
+	[ "$2" != its ] || EXTRA+=(--threads)
 	machine "$1" "$2" smmuv3 "$3" "NVME=0000:00:04.0 KILLS=$4" "${TESTS_KILL[@]}"
 }
 killed_its()       { killed base its 400 1000; }
