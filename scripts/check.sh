@@ -50,8 +50,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# A person's make menuconfig has no say in what is checked.
-export MSI_MENUCONFIG=ignore
+# A person's make menuconfig has no say in what is checked. What needs packages
+# starts when they are there.
+export MSI_MENUCONFIG=ignore MSI_PACKAGES_THERE=1
 OUT=${MSI_OUT:-$BUILD/check}
 GROUPS_DIR=${MSI_CHECKS:-$ROOT/scripts/checks}	# the check of this script has others
 PLAN=$GROUPS_DIR/plan

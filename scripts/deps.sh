@@ -92,6 +92,10 @@ install() {
 	fi
 }
 
+# In make check they were looked for once
+if [ -n "${MSI_PACKAGES_THERE:-}" ]; then
+	exit 0
+fi
 wanted=()
 for purpose; do
 	case $purpose in

@@ -8,7 +8,7 @@ check tree prepare_tree 900 prepare/packages
 check root prepare_root 900 prepare/packages
 check programs prepare_programs 300 prepare/tree
 
-prepare_packages() { scripts/deps.sh check; }
+prepare_packages() { env -u MSI_PACKAGES_THERE scripts/deps.sh check; }
 
 # The series checked is the one in patches/.
 prepare_tree() {
