@@ -8,8 +8,6 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-OS_RELEASE=${OS_RELEASE:-/etc/os-release}
-
 packages_build=(
 	bc bison build-essential ca-certificates ccache cpio flex
 	gcc-aarch64-linux-gnu git libc6-dev-arm64-cross libelf-dev
@@ -22,17 +20,18 @@ packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
 )
 
-os_field() { sed -n "s/^$1=\"\?\([^\"]*\)\"\?$/\1/p" "$OS_RELEASE" 2>/dev/null || true; }
-
 check_distribution() {
 	local name
 	name=$(os_field PRETTY_NAME)
-	if [ "$(os_field ID):$(os_field VERSION_CODENAME)" != debian:bookworm ]; then
-		die "this is not Debian 12 (bookworm) but: ${name:-unknown}" \
-			"the base kernel and the tools are bookworm's packages: use a bookworm machine or container"
-	fi
+	case "$(os_field ID):$(os_field VERSION_CODENAME)" in
+	debian:bookworm | debian:trixie) ;;
+	*)
+		die "this is neither Debian 12 (bookworm) nor 13 (trixie) but: ${name:-unknown}" \
+			"the kernel source and the tools are Debian's packages: use a root of it, as 'mmdebstrap trixie root && chroot root' gives one, or a container of debian:trixie"
+		;;
+	esac
 	if ! have apt-get || ! have dpkg-query; then
-		die "apt-get or dpkg-query is missing" "use a complete Debian 12 (bookworm)"
+		die "apt-get or dpkg-query is missing" "use a complete $name"
 	fi
 }
 
@@ -74,7 +73,7 @@ check_available() {
 			"$LOGDIR/packages.log"
 	elif [ ${#unknown[@]} -gt 0 ]; then
 		die "packages that apt does not know: ${unknown[*]}" \
-			"enable the components bookworm, bookworm-updates and bookworm-security in apt's sources"
+			"enable $(os_field VERSION_CODENAME), with -updates and -security, in apt's sources"
 	fi
 }
 

@@ -88,6 +88,9 @@ logged() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+os_field() { sed -n "s/^$1=\"\?\([^\"]*\)\"\?$/\1/p" "$OS_RELEASE" 2>/dev/null || true; }
+
 # as_root <why> <command...>
 as_root() {
 	local why=$1

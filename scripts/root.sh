@@ -13,20 +13,21 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-SUITE=bookworm
+SUITE=$(os_field VERSION_CODENAME)	# a Debian that deps.sh knows
 PACKAGES=qemu-system-arm,busybox-static
 QEMU=usr/bin/qemu-system-aarch64
 APPLETS=(sh mount umount cat echo sleep poweroff reboot)
 
-recipe() { sha256sum <"$ROOT/scripts/root.sh"; }
+recipe() { { cat "$ROOT/scripts/root.sh"; echo "$SUITE"; } | sha256sum; }
 
-# apt_sources: the machine's own sources, as one-line entries
+# apt_sources: the machine's own sources of its release, as one-line entries;
+# they may name it in other words, as "stable"
 apt_sources() {
 	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+	apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(RELEASE) $(COMPONENT)' \
 		'Created-By: Packages' |
 		awk -v suite="^$SUITE(-updates|-security)?\$" \
-			'$2 ~ suite && !seen[$0]++ { print "deb", $0 }'
+			'$1 ~ suite && !seen[$0]++ { $1 = "deb"; print }'
 }
 
 # The proxy of apt's configuration and of the environment, which sudo drops.
@@ -63,18 +64,20 @@ download() {
 # needed <root> <file>: names of the shared objects that the file names
 needed() { readelf -d "$1/$2" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 
-# library <root> <name>: its path below the root
-library() {
-	local dir
-	for dir in lib/aarch64-linux-gnu usr/lib/aarch64-linux-gnu lib; do
-		if [ -e "$1/$dir/$2" ]; then
-			echo "$dir/$2"
+# found <root> <name> <directory...>: its path below the root, from the first of
+# these that has it; since Debian 13 packages have everything in usr/
+found() {
+	local root=$1 name=$2 dir
+	shift 2
+	for dir; do
+		if [ -e "$root/$dir/$name" ]; then
+			echo "$dir/$name"
 			return
 		fi
 	done
-	die "$QEMU needs $2, which no package brought" \
-		"remove ${ROOTS#"$ROOT"/} and run again" "$LOGDIR/root.log"
+	die "no package brought $name" "remove ${ROOTS#"$ROOT"/} and run again" "$LOGDIR/root.log"
 }
+library() { found "$1" "$2" lib/aarch64-linux-gnu usr/lib/aarch64-linux-gnu lib usr/lib; }
 
 # closure <root> <file>: every library that the file needs, one path a line
 closure() {
@@ -100,7 +103,7 @@ skeleton() {
 make_busybox() {
 	local from=$1 to=$2 applet
 	skeleton "$to"
-	cp "$from/bin/busybox" "$to/bin/"
+	cp "$from/$(found "$from" busybox bin usr/bin)" "$to/bin/"
 	for applet in "${APPLETS[@]}"; do
 		ln -s busybox "$to/bin/$applet"
 	done
@@ -111,7 +114,7 @@ make_qemu() {
 	skeleton "$to"
 	cp -L "$from/$QEMU" "$to/$QEMU"
 	# the loader has this path in the program's header
-	cp -L "$from/lib/ld-linux-aarch64.so.1" "$to/lib/"
+	cp -L "$from/$(library "$from" ld-linux-aarch64.so.1)" "$to/lib/"
 	closure "$from" "$QEMU" | while IFS= read -r library; do
 		cp -L "$from/$library" "$to/lib/"
 	done
