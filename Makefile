@@ -9,7 +9,7 @@ IOMMU   ?= smmuv3
 export GIC IOMMU
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi series refresh menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -49,6 +49,11 @@ fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEP
 
 coverage:	## which lines of the core all tests together run [MACHINES="kunit ..."]
 	@scripts/coverage.sh $(MACHINES)
+
+lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
+	@scripts/deps.sh lsmsi
+	@$(MAKE) --no-print-directory -C tools/iommu O=../../build/lsmsi
+	@echo "build/lsmsi/lsmsi; make -C tools/iommu install has its manual page, too"
 
 series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh

@@ -19,6 +19,8 @@
 #	check <name> <function> <limit> [<need>...]
 #	one_by_one	the checks of this group share files: never two at once
 #	alone <name>	nothing else runs beside that check
+#	when_asked <name...>	not in a whole run
+#	by_name <name...>	only if that name is given, not for its group's
 #
 # The limit is in seconds on the machine that scripts/checks/plan was made on;
 # it is multiplied by PACE, see lib.sh. A need is another check, `group/name`:
@@ -69,7 +71,7 @@ STALL=${MSI_STALL:-60}	# seconds without progress
 # --- registration ----------------------------------------------------------
 
 ids=()
-declare -A function_of=() limit_of=() needs_of=() is_alone=() is_serial=()
+declare -A function_of=() limit_of=() needs_of=() is_alone=() is_serial=() asked=()
 
 check() {
 	local id=$group/$1
@@ -80,6 +82,8 @@ check() {
 }
 one_by_one() { is_serial[$group]=1; }
 alone() { is_alone[$group/$1]=1; }
+when_asked() { for name; do asked[$group/$name]=group; done; }
+by_name() { for name; do asked[$group/$name]=name; done; }
 
 load_groups() {
 	local file group
@@ -140,9 +144,11 @@ select_checks() {
 		die "no check is named '$entry'" "make check CHECK=... takes names of: scripts/check.sh --list"
 	done
 	for id in "${ids[@]}"; do
-		if [ $# -eq 0 ] || in_list "$id" "$@"; then
-			wanted+=("$id")
-		fi
+		case ${asked[$id]:-},$# in
+		,0) wanted+=("$id") ;;
+		name,*) [[ " $* " != *" $id "* ]] || wanted+=("$id") ;;
+		*) ! in_list "$id" "$@" || wanted+=("$id") ;;
+		esac
 	done
 	with_needs "${wanted[@]}"
 	selected=()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: deps.sh build|demo|bench|check ...
+# usage: deps.sh build|demo|lsmsi|bench|check ...
 #
 # Installs the Debian packages that the named purposes need. When all are
 # there it returns at once and touches neither apt nor the network.
@@ -15,6 +15,7 @@ packages_build=(
 	rsync xz-utils
 )
 packages_demo=(busybox-static device-tree-compiler mmdebstrap qemu-system-arm qemu-utils)
+packages_lsmsi=(gcc libc6-dev make)
 packages_bench=(gnuplot-nox)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
@@ -100,13 +101,14 @@ for purpose; do
 	case $purpose in
 	build) wanted+=("${packages_build[@]}") ;;
 	demo) wanted+=("${packages_demo[@]}") ;;
+	lsmsi) wanted+=("${packages_lsmsi[@]}") ;;
 	bench) wanted+=("${packages_bench[@]}") ;;
 	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
-	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|bench|check ..." ;;
+	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|lsmsi|bench|check ..." ;;
 	esac
 done
 if [ ${#wanted[@]} -eq 0 ]; then
-	die "deps.sh: no purpose" "usage: deps.sh build|demo|bench|check ..."
+	die "deps.sh: no purpose" "usage: deps.sh build|demo|lsmsi|bench|check ..."
 fi
 check_distribution
 mapfile -t missing < <(missing_packages "${wanted[@]}")
