@@ -443,3 +443,4 @@ void iommu_msi_get_resv_region(struct device *dev, struct list_head *head)
 	if (region)
 		list_add_tail(&region->list, head);
 }
+EXPORT_SYMBOL_GPL(iommu_msi_get_resv_region);
