@@ -8,6 +8,7 @@
 # the build tree holds: the series, or the series and what you edit there.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/kbuild.sh"
 
 usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage|nomsi"
 profile=${1:-base}
@@ -31,20 +32,17 @@ kcsan) fragments+=("$ROOT/configs/kcsan.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac
 
-KMAKE=(make -C "$tree" "O=$out" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- LOCALVERSION=)
-if have ccache; then
-	KMAKE+=("CC=ccache aarch64-linux-gnu-gcc")
-fi
+KARGS=()	# what make takes beside the compiler
 # What KCOV, in the profile that has it, traces for the fuzzer: objects of these
 # names, in any directory
 for object in msi-iommu msi-iommu-window msi-iommu-debugfs iommu msi device hw_pagetable \
 	io_pagetable ioas vfio_iommu_type1 irq-gic-v3-its; do
-	KMAKE+=("KCOV_INSTRUMENT_$object.o=y")
+	KARGS+=("KCOV_INSTRUMENT_$object.o=y")
 done
 if [ "$profile" = coverage ]; then
 	# What counts is named here alone; other directories have a msi.o, too
 	# shellcheck disable=SC2016
-	KMAKE+=(GCOV_PROFILE_msi-iommu.o=y GCOV_PROFILE_msi-iommu-window.o=y
+	KARGS+=(GCOV_PROFILE_msi-iommu.o=y GCOV_PROFILE_msi-iommu-window.o=y
 		GCOV_PROFILE_msi-iommu-debugfs.o=y
 		'GCOV_PROFILE_msi.o=$(filter drivers/iommu/iommufd,$(obj))')
 fi
@@ -52,57 +50,18 @@ export KBUILD_BUILD_USER=msi KBUILD_BUILD_HOST=iommu
 
 # --- configuration ---------------------------------------------------------
 
-# The fragments in order; what `make menuconfig` chose comes last, except that
-# `nomsi` is there to be without the subsystem.
-merged_fragment() {
-	cat "${fragments[@]}"
-	if [ -f "$BUILD/msi.config" ] && [ "${MSI_MENUCONFIG:-}" != ignore ]; then
-		cat "$BUILD/msi.config"
-	fi
-	if [ "$profile" = nomsi ]; then
-		echo "# CONFIG_IOMMU_MSI is not set"
-	fi
-}
+# What `make menuconfig` chose comes last, except that `nomsi` is there to be
+# without the subsystem.
+if [ -f "$BUILD/msi.config" ] && [ "${MSI_MENUCONFIG:-}" != ignore ]; then
+	fragments+=("$BUILD/msi.config")
+fi
+if [ "$profile" = nomsi ]; then
+	fragments+=("$ROOT/configs/nomsi.config")
+fi
 
-# check_config <wanted> <got>: an option that did not take effect is an error
-check_config() {
-	local missing
-	missing=$(awk -v unpatched="$unpatched" '
-		function value(line) { sub(/^[^=]*=/, "", line); return line }
-		/^# CONFIG_[A-Za-z0-9_]* is not set/ { name = $2; v = "n" }
-		/^CONFIG_[A-Za-z0-9_]*=/ { name = $0; sub(/=.*/, "", name); v = value($0) }
-		!/^(# )?CONFIG_/ { next }
-		FNR == NR { want[name] = v; next }
-		{ got[name] = v }
-		END {
-			for (name in want) {
-				if (unpatched && name ~ /^CONFIG_IOMMU_MSI/)
-					continue
-				if ((name in got ? got[name] : "n") != want[name])
-					print name "=" want[name]
-			}
-		}' "$1" "$2" | sort | paste -sd' ')
-	if [ -n "$missing" ]; then
-		die "options that did not take effect in profile $profile: $missing" \
-			"a dependency is not met: see its entry in the kernel's Kconfig" "$log"
-	fi
-}
-
-# .config changes only when a value does, so that nothing is built in vain.
 configure() {
-	local tmp=$out/.merge
-	rm -rf "$tmp"
-	mkdir -p "$tmp"
-	merged_fragment >"$tmp/wanted"
-	logged "$log" "configuring profile $profile" "$tree/scripts/kconfig/merge_config.sh" \
-		-Q -m -O "$tmp" "$tmp/wanted"
-	logged "$log" "configuring profile $profile" "${KMAKE[@]}" \
-		"KCONFIG_CONFIG=$tmp/result" "KCONFIG_ALLCONFIG=$tmp/.config" allnoconfig
-	check_config "$tmp/.config" "$tmp/result"
-	if ! cmp -s "$tmp/result" "$out/.config"; then
-		cp "$tmp/result" "$out/.config"
-	fi
-	rm -rf "$tmp"
+	kconfigure arm64 "$tree" "$out" "${fragments[@]}"
+	in_effect "$out" "$([ "$unpatched" = 0 ] || echo '^CONFIG_IOMMU_MSI')"
 }
 
 checkout_pristine() {
@@ -118,13 +77,13 @@ checkout_pristine() {
 # files touched by it access, and hears of the barriers in locks.
 kcsan_arguments() {
 	local file
-	KMAKE+=(KCSAN_SANITIZE=n)
+	KARGS+=(KCSAN_SANITIZE=n)
 	for file in $(kgit diff --name-only --diff-filter=d base HEAD -- '*.c'); do
 		file=${file##*/}
-		KMAKE+=("KCSAN_SANITIZE_${file%.c}.o=y")
+		KARGS+=("KCSAN_SANITIZE_${file%.c}.o=y")
 	done
 	for file in mutex rwsem spinlock spinlock_debug; do
-		KMAKE+=("KCSAN_INSTRUMENT_BARRIERS_$file.o=y")
+		KARGS+=("KCSAN_INSTRUMENT_BARRIERS_$file.o=y")
 	done
 }
 
@@ -168,7 +127,7 @@ compile() {
 		before=$(find "$out" -name '*.o' | wc -l)
 	fi
 	msg "kernel $profile: building with $(nproc) processors"
-	if ! "${KMAKE[@]}" -j"$(nproc)" "${targets[@]}" 2>&1 </dev/null | tee "$log" |
+	if ! kmake arm64 "$tree" "$out" "${KARGS[@]}" "${targets[@]}" 2>&1 </dev/null | tee "$log" |
 		progress "$expected" "$before"; then
 		{ grep -E 'error|Error|\*\*\*|undefined reference' "$log" | head -n 10 || true; } |
 			sed 's/^/  | /' >&2
@@ -184,7 +143,7 @@ headers() {
 	id=$(KGIT_TREE=$tree kgit rev-parse HEAD:include/uapi HEAD:arch/arm64/include/uapi)
 	if [ "$id$dirty" != "$(cat "$out/usr-headers/.id" 2>/dev/null || true)" ] || [ -n "$dirty" ]; then
 		logged "$LOGDIR/headers-$profile.log" "installing the kernel's headers" \
-			"${KMAKE[@]}" "INSTALL_HDR_PATH=$out/usr-headers" headers_install
+			kmake arm64 "$tree" "$out" "INSTALL_HDR_PATH=$out/usr-headers" headers_install
 		echo "$id" >"$out/usr-headers/.id"
 	fi
 }
@@ -193,10 +152,11 @@ headers() {
 # given to make, which knows.
 identity() {
 	{
-		merged_fragment
+		cat "${fragments[@]}"
 		KGIT_TREE=$tree kgit rev-parse HEAD
 		aarch64-linux-gnu-gcc -dumpfullversion
-		sha256sum "$ROOT/scripts/build.sh"
+		sha256sum <"$ROOT/scripts/build.sh"
+		sha256sum <"$ROOT/scripts/kbuild.sh"
 	} | sha256sum | cut -d' ' -f1
 }
 

@@ -19,6 +19,8 @@ check kselftest-install static_kselftest_install
 WALK=$KBUILD/walk/linux
 WALK_OUT=$KBUILD/walk/arm64
 
+WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config")
+
 # walk_to <commit>: the tree, and its configuration where Kconfig files changed
 walk_to() {
 	local from
@@ -29,14 +31,13 @@ walk_to() {
 	from=$(cat "$WALK_OUT/configured" 2>/dev/null || true)
 	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
 	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null &&
-		[ "$(wanted_config)" = "$(cat "$WALK_OUT/wanted.config")" ]; then
+		[ "$(cat "${WALK_CONFIG[@]}")" = "$(cat "$WALK_OUT/wanted.config")" ]; then
 		return 0
 	fi
-	kconfigure arm64 "$WALK" "$WALK_OUT" <(wanted_config) >"$CHECK_DIR/configure.log" 2>&1 ||
-		{ cat "$CHECK_DIR/configure.log"; die "cannot configure $1"; }
+	kconfigure arm64 "$WALK" "$WALK_OUT" "${WALK_CONFIG[@]}"
+	cat "${WALK_CONFIG[@]}" >"$WALK_OUT/wanted.config"
 	kgit rev-parse "$1" >"$WALK_OUT/configured"
 }
-wanted_config() { cat configs/base.config configs/kunit.config "$CONFIGS/arm64.config"; }
 
 static_commits() {
 	local commit dirs title file

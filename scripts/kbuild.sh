@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# How a kernel is configured and built, for each compiler here; source after
+# lib.sh. An <arch> is arm64, arm, x86_64, or clang, which builds for arm64.
+
+# cross <arch>: sets `cross`, what make takes for it, and `compiler`
+cross() {
+	case $1 in
+	arm64) cross=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-) ;;
+	arm) cross=(ARCH=arm CROSS_COMPILE=arm-linux-gnueabihf-) ;;
+	x86_64) cross=(ARCH=x86_64 CROSS_COMPILE=x86_64-linux-gnu-) ;;
+	clang) cross=(ARCH=arm64 LLVM=1) ;;
+	*) die "kbuild.sh: unknown architecture '$1'" ;;
+	esac
+	compiler=clang
+	if [ "$1" != clang ]; then
+		compiler=${cross[1]#*=}gcc
+	fi
+}
+
+# kmake <arch> <tree> <object dir> <make arguments...>
+kmake() {
+	local arch=$1 tree=$2 out=$3 cross compiler
+	shift 3
+	cross "$arch"
+	make -C "$tree" "O=$out" "${cross[@]}" "CC=ccache $compiler" LOCALVERSION= -j"$(nproc)" "$@"
+}
+
+# kconfigure <arch> <tree> <object dir> <fragments...>: on allnoconfig, the
+# last mention of an option counts. .config is written only when a value
+# changes, so that nothing is built in vain.
+kconfigure() {
+	local arch=$1 tree=$2 out=$3 cross compiler status
+	shift 3
+	cross "$arch"
+	mkdir -p "$out"
+	attempt merge_config "$tree" "$out" "$@" >"$out/configure.log" 2>&1
+	if [ "$status" -ne 0 ]; then
+		tail -n 5 "$out/configure.log" | sed 's/^/  | /' >&2
+		die "cannot configure ${out#"$ROOT"/}" "the last lines are above" "$out/configure.log"
+	fi
+	if ! cmp -s "$out/new.config" "$out/.config"; then
+		cp "$out/new.config" "$out/.config"
+	fi
+}
+merge_config() {
+	local tree=$1 out=$2
+	shift 2
+	local fragments
+	mapfile -t fragments < <(realpath "$@")
+	cd "$tree" || return
+	env "${cross[@]}" "KCONFIG_CONFIG=$out/new.config" LOCALVERSION= \
+		scripts/kconfig/merge_config.sh -Q -n -O "$out" "${fragments[@]}"
+}
+
+# in_effect <object dir> [<pattern of options that the tree lacks>]: what the
+# fragments want is what kconfigure got
+in_effect() {
+	local missing
+	missing=$(awk -v lacks="${2:-^$}" '
+		/^Requested value: / { want = substr($0, 19) }
+		/^Actual value: / && want !~ lacks {
+			if (substr($0, 19) != "" || want !~ / is not set$/)
+				print want
+		}' "$1/configure.log" | paste -sd' ')
+	if [ -n "$missing" ]; then
+		die "options that did not take effect: $missing" \
+			"a dependency is not met: see its entry in the kernel's Kconfig" "$1/configure.log"
+	fi
+}
