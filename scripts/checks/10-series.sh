@@ -6,10 +6,10 @@
 . "$ROOT/scripts/checks/common.sh"
 
 one_by_one
-check git-am series_git_am
-check round-trip series_round_trip
-check checkpatch series_checkpatch
-check menuconfig series_menuconfig
+check git-am series_git_am 600 prepare/tree
+check round-trip series_round_trip 600 prepare/tree
+check checkpatch series_checkpatch 600 prepare/tree
+check menuconfig series_menuconfig 600 prepare/tree
 
 series_git_am() { scripts/series.sh; }
 
@@ -29,8 +29,8 @@ series_round_trip() {
 series_checkpatch() {
 	local exceptions=scripts/checks/checkpatch-exceptions found="$CHECK_DIR/found" bad=0
 	local file type patch rule glob reason mails
-	[ -d build/series ] || scripts/series.sh
-	mapfile -t mails < <(find "$BUILD/series" -name '*.patch' ! -name '0000-*' | sort)
+	kgit format-patch -q --no-signature --no-renames --zero-commit -o "$CHECK_DIR/mails" base..msi-iommu
+	mails=("$CHECK_DIR"/mails/*)
 	# Debian's python3 first: checkpatch runs spdxcheck, with Debian's modules.
 	(cd "$KTREE" && PATH=/usr/bin:$PATH scripts/checkpatch.pl --strict --terse --show-types --no-summary \
 		"${mails[@]}") >"$found" 2>"$CHECK_DIR/stderr" || true
