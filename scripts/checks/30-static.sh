@@ -91,7 +91,7 @@ static_kernel_doc() {
 		done)
 		kgit archive "$commit" -- "${files[@]}" scripts/kernel-doc | tar -x -C "$CHECK_DIR/$commit"
 		(cd "$CHECK_DIR/$commit" && scripts/kernel-doc -none -Wall "${files[@]}") \
-			>"$CHECK_DIR/$commit.log" 2>&1 || true
+			>"$CHECK_DIR/$commit.log" 2>&1 || die "kernel-doc failed" "" "$CHECK_DIR/$commit.log"
 	done
 	! grep -iE "(can't|cannot|unable to) open|no such file" "$CHECK_DIR/msi-iommu.log" || die "kernel-doc did not run"
 	sed -i 's/^\([a-zA-Z/0-9_.-]*\):[0-9]*: warning/\1: warning/' "$CHECK_DIR"/*.log
