@@ -110,7 +110,7 @@ static_doc_example() {
 }
 
 # The selftests in the place that they have in a kernel tree, installed by its
-# own make kselftest-install. The modules need a built kernel: not here.
+# own make kselftest-install; the modules are built against the base kernel.
 static_kselftest_install() {
 	local tree=$CHECK_DIR/tree installed=$CHECK_DIR/installed test
 	mkdir -p "$tree"
@@ -118,10 +118,14 @@ static_kselftest_install() {
 	cp -R tools/testing/selftests/iommu_msi "$tree/tools/testing/selftests/"
 	make -C "$KTREE" "O=$CHECK_DIR/out" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$tree/usr"
 	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
-		TEST_GEN_MODS_DIR= "INSTALL_PATH=$installed" install
+		CROSS_COMPILE=aarch64-linux-gnu- "KDIR=$KBUILD/base" "INSTALL_PATH=$installed" install
 	for test in "$tree"/tools/testing/selftests/iommu_msi/*_test.c; do
 		test=$(basename "$test" .c)
 		[ -x "$installed/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
 		grep -q "iommu_msi:$test" "$installed/kselftest-list.txt" || die "kselftest-list.txt has no $test"
+	done
+	for test in tools/testing/selftests/iommu_msi/test_modules/*.c; do
+		test=test_modules/$(basename "$test" .c).ko
+		[ -s "$installed/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
 	done
 }
