@@ -16,7 +16,7 @@ out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
 tree=$KTREE
 unpatched=0
-fragments=("$ROOT/configs/base.config")
+fragments=("$ROOT/configs/base.config" "$ROOT/configs/kunit.config")
 case $profile in
 base | nomsi) ;;
 vanilla)
@@ -26,9 +26,7 @@ vanilla)
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/$profile
 	;;
-debug) fragments+=("$ROOT/configs/debug.config" "$ROOT/configs/kunit.config") ;;
-kcsan) fragments+=("$ROOT/configs/kcsan.config") ;;
-64k | 16k | coverage) fragments+=("$ROOT/configs/$profile.config" "$ROOT/configs/kunit.config") ;;
+debug | kcsan | 64k | 16k | coverage) fragments+=("$ROOT/configs/$profile.config") ;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac
 
