@@ -63,10 +63,7 @@ configure() {
 }
 
 checkout_pristine() {
-	if [ ! -e "$tree/Makefile" ]; then
-		need_disk 2 "$KBUILD" "the unpatched tree"
-		logged "$LOGDIR/worktree.log" "checking out the unpatched tree" worktree "$tree"
-	fi
+	logged "$LOGDIR/worktree.log" "checking out the unpatched tree" kernel_worktree "$tree"
 	ln -sfn pristine/linux "$KBASE"
 	ln -sfn "pristine/$profile" "$KBUILD/$profile"
 }

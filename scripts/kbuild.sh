@@ -69,3 +69,29 @@ in_effect() {
 			"a dependency is not met: see its entry in the kernel's Kconfig" "$1/configure.log"
 	fi
 }
+
+# What an arm64 kernel of the configurations here is built from: half of the
+# files. Kconfig files and Makefiles are read all the same.
+sparse_patterns() {
+	local dir
+	echo '/*'
+	for dir in Documentation 'arch/*' sound samples tools/perf tools/testing \
+		drivers/{accel,gpu,hid,hwmon,iio,infiniband,input,media,mtd,'net/*',scsi,staging,usb,video} \
+		fs/{bcachefs,btrfs,ext4,f2fs,nfs,nfsd,ntfs3,ocfs2,smb,xfs}; do
+		echo "!/$dir/"
+	done
+	printf '%s\n' /arch/arm64/ '!/arch/arm64/boot/dts/' 'Kconfig*' 'Makefile*' 'Kbuild*'
+}
+
+# kernel_worktree <directory>: one to build in, of the base. Its stamp is
+# written last: what a killed checkout left is made anew.
+kernel_worktree() {
+	local dir=$1
+	if [ ! -e "$dir/.complete" ]; then
+		need_disk 2 "$KBUILD" "another tree of the kernel"
+		worktree "$dir" --no-checkout
+		sparse_patterns | KGIT_TREE=$dir kgit sparse-checkout set --no-cone --stdin
+		KGIT_TREE=$dir kgit checkout -q --detach base
+		touch "$dir/.complete"
+	fi
+}

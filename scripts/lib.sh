@@ -174,7 +174,7 @@ worktree() {
 		kgit worktree prune
 		rm -rf "$1"
 		mkdir -p "$(dirname "$1")"
-		kgit worktree add -q --force --detach "${@:2}" "$1" base
+		kgit worktree add -q --force --force --detach "${@:2}" "$1" base
 	) 8>"$KBUILD/.worktree.lock"
 }
 prune_worktrees() {

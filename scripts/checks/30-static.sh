@@ -24,10 +24,9 @@ WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config")
 # walk_to <commit>: the tree, and its configuration where Kconfig files changed
 walk_to() {
 	local from
-	if [ ! -e "$WALK/Makefile" ]; then
-		need_disk 4 "$KBUILD" "the checks of each commit"
-		worktree "$WALK"
-	fi
+	kernel_worktree "$WALK"
+	# What was killed may have left its lock; nobody else is in this tree.
+	rm -f "$(KGIT_TREE=$WALK kgit rev-parse --absolute-git-dir)/index.lock"
 	from=$(cat "$WALK_OUT/configured" 2>/dev/null || true)
 	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
 	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null &&
