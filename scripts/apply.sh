@@ -25,7 +25,7 @@ check_tree() {
 		die "a rebase or git am is under way in the build tree" \
 			"end it there (--continue or --abort), then make refresh"
 	fi
-	dirty=$(kgit status --porcelain | head -n 3)
+	dirty=$(kgit status --porcelain | sed -n 1,3p)
 	if [ -n "$dirty" ]; then
 		printf '%s\n' "$dirty" | sed 's/^/  | /' >&2
 		refuse "the build tree has changes that are not committed" "reset --hard && git clean -fd"
@@ -56,7 +56,7 @@ digest="$(series_digest "$PATCHES" "$ROOT") $(kgit rev-parse base)"
 if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
 	kgit rev-parse -q --verify refs/heads/msi-iommu >/dev/null; then
 	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
-		[ -n "$(kgit status --porcelain | head -n 1)" ]; then
+		[ -n "$(kgit status --porcelain | sed -n 1p)" ]; then
 		warn "the build tree holds work that is not in patches/$VERSION (make refresh brings it here)"
 	fi
 	exit 0

@@ -160,7 +160,7 @@ in_lock "$KBUILD/.$profile.lock"
 if [ "$unpatched" = 1 ]; then
 	checkout_pristine
 fi
-dirty=$(KGIT_TREE=$tree kgit status --porcelain | head -n 1)
+dirty=$(KGIT_TREE=$tree kgit status --porcelain | sed -n 1p)
 identity=$(identity)
 if [ -z "$dirty" ] && [ "$identity" = "$(cat "$out/.built" 2>/dev/null || true)" ] &&
 	[ -f "$out/arch/arm64/boot/Image" ]; then

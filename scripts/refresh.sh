@@ -20,7 +20,7 @@ if ! tip=$(kgit rev-parse -q --verify 'refs/heads/msi-iommu^{commit}' 2>/dev/nul
 fi
 root=$(kgit rev-list --max-parents=0 "$tip" | tail -n 1)
 base=$(kgit merge-base "$root" "$tip")
-if [ -n "$(kgit status --porcelain --untracked-files=no | head -n 1)" ]; then
+if [ -n "$(kgit status --porcelain --untracked-files=no | sed -n 1p)" ]; then
 	warn "changes in $tree that are not committed stay there"
 fi
 
