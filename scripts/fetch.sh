@@ -7,10 +7,16 @@
 # build/<version>/linux: a git repository of one commit with the tag `base`.
 # The directory appears only when it is complete: an interrupted run leaves a
 # linux.tmp that the next one starts over.
+#
+# The package is imported into git once for all clones of a person, in the cache
+# directory; a clone has links to the pack there, not to the place, so the cache
+# can be removed at any time.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-TARBALL=/usr/src/linux-source-$VERSION.tar.xz
+PACKAGE=linux-source-$VERSION
+TARBALL=/usr/src/$PACKAGE.tar.xz
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/msi-iommu
 
 tree_version() {
 	awk '/^VERSION =/ { v = $3 } /^PATCHLEVEL =/ { p = $3 } /^SUBLEVEL =/ { s = $3 }
@@ -25,44 +31,53 @@ compare_verified() {
 	fi
 }
 
-unpack() {
-	local tmp=$1
-	rm -rf "$tmp"
-	mkdir -p "$tmp"
-	msg "unpacking $(basename "$TARBALL")"
-	if ! tar -C "$tmp" --strip-components=1 -xJf "$TARBALL" >"$LOGDIR/fetch.log" 2>&1; then
-		die "cannot unpack $TARBALL" \
-			"$(tail -n 1 "$LOGDIR/fetch.log"); if the file is damaged: apt-get install --reinstall linux-source-$VERSION" \
-			"$LOGDIR/fetch.log"
-	fi
+# One pack, from the stream of the archive: no 86,000 files in between. The same
+# commit hash on every machine.
+import() {
+	local repository=$1
+	git init -q --bare "$repository"
+	KGIT_TREE=$repository kgit config core.compression 1
+	xz -dc "$TARBALL" | "$ROOT/scripts/tree2fast-import.py" "base <base@localhost>" \
+		'Linux {}, as packaged by Debian' |
+		KGIT_TREE=$repository kgit fast-import --quiet --depth=0
+	# Written last: what is here is complete, and these are its sums.
+	(cd "$repository" && sha256sum objects/pack/* >sums)
 }
 
-# One pack: a quarter of the time of 86,000 files of git add. The same commit
-# hash on every machine.
-import() {
-	local tmp=$1 version=$2 date
-	date="$(stat -c %Y "$tmp/Makefile") +0000"
-	msg "importing $version into git"
-	KGIT_TREE=$tmp logged "$LOGDIR/fetch.log" "importing the source into git" \
-		import_commands "$tmp" "$version" "$date"
+# The cached repository is used as it was made, or made anew.
+cache_source() {
+	local repository=$1
+	mkdir -p "$CACHE"
+	exec 8>"$CACHE/.lock"
+	flock 8
+	if (cd "$repository" && sha256sum --status -c sums) 2>/dev/null; then
+		return 0
+	fi
+	need_disk 1 "$CACHE" "the kernel source in git"
+	msg "importing $(basename "$TARBALL") into git: $repository"
+	rm -rf "$repository" "$repository.tmp"
+	logged "$LOGDIR/fetch.log" "importing $TARBALL (damaged? apt-get install --reinstall $PACKAGE)" \
+		import "$repository.tmp"
+	mv "$repository.tmp" "$repository"
 }
-import_commands() {
-	# Debian's last lines ignore the whole tree: a new file would go unseen.
-	sed -i '\|^/\*$|d; \|^!/debian/$|d' "$1/.gitignore"
+
+# Links where the file system can, else copies.
+take() {
+	local repository=$1 tmp=$2
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
 	kgit init -q
 	kgit config user.name "$(pgit config user.name || echo msi-iommu)"
 	kgit config user.email "$(pgit config user.email || echo msi-iommu@localhost)"
 	kgit config core.untrackedCache true
 	kgit config core.compression 1
-	"$ROOT/scripts/tree2fast-import.py" "$1" "base <base@localhost> $3" \
-		"Linux $2, as packaged by Debian" | kgit fast-import --quiet --depth=0
-	kgit reset -q refs/import
-	kgit checkout -q --detach refs/import
-	if [ -n "$(kgit status --porcelain | head -n 1)" ]; then
+	cp -l "$repository"/objects/pack/* "$tmp/.git/objects/pack/" 2>/dev/null ||
+		cp "$repository"/objects/pack/* "$tmp/.git/objects/pack/"
+	kgit tag base "$(KGIT_TREE=$repository kgit rev-parse refs/import)"
+	kgit checkout -q --detach base
+	if [ -n "$(kgit status --porcelain | sed -n 1p)" ]; then
 		die "git does not hold what was unpacked"
 	fi
-	kgit tag base refs/import
-	kgit update-ref -d refs/import
 }
 
 "$ROOT/scripts/deps.sh" build
@@ -71,12 +86,13 @@ if ! kgit rev-parse -q --verify 'refs/tags/base^{commit}' >/dev/null 2>&1; then
 	if [ -e "$KTREE" ]; then
 		die "$KTREE is not a tree that this script made" "remove it and run again"
 	fi
-	need_disk 5 "$KBUILD" "the kernel source"
-	mkdir -p "$LOGDIR"
-	unpack "$KTREE.tmp"
-	version=$(tree_version <"$KTREE.tmp/Makefile")
-	import "$KTREE.tmp" "$version"
+	need_disk 4 "$KBUILD" "the kernel source"
+	repository=$CACHE/$PACKAGE-$(dpkg-query -W -f '${Version}' "$PACKAGE").git
+	cache_source "$repository"
+	KGIT_TREE=$KTREE.tmp logged "$LOGDIR/fetch.log" "checking out the source" \
+		take "$repository" "$KTREE.tmp"
+	exec 8>&-
 	mv "$KTREE.tmp" "$KTREE"
-	msg "base source: Linux $version in ${KTREE#"$ROOT"/}"
+	msg "base source: Linux $(kgit show base:Makefile | tree_version) in ${KTREE#"$ROOT"/}"
 fi
 compare_verified "$(kgit show base:Makefile | tree_version)"
