@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Removes what was built. The kernel tree is a working tree with a person's
-# commits in it: it goes only with --all, and only when nothing in it is
-# missing here.
+# Removes all but the kernel tree, what make menuconfig chose and downloads. The
+# tree is a working tree with a person's commits in it: it goes only with --all,
+# and only when nothing in it is missing here.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -18,11 +18,16 @@ case ${1:-} in
 	;;
 "")
 	if [ -d "$BUILD" ]; then
-		find "$KBUILD" -mindepth 1 -maxdepth 1 \
-			! -name linux ! -name 'linux-*' ! -name '.*' -exec rm -rf {} +
-		rm -rf "$LOGDIR" "$BUILD/series" "$BUILD/check"
+		find "$BUILD" -mindepth 1 -maxdepth 1 ! -name "$VERSION" ! -name msi.config \
+			! -name root ! -name debian ! -name '.*' -exec rm -rf {} +
 	fi
-	msg "removed the object directories; the kernel source stays (make distclean removes it)"
+	if [ -d "$KBUILD" ]; then
+		find "$KBUILD" -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} +
+	fi
+	if [ -d "$KTREE/.git" ]; then
+		prune_worktrees
+	fi
+	msg "removed what was built; the kernel source and downloads stay (make distclean removes them)"
 	;;
 *)
 	die "clean.sh: unknown argument '$1'" "usage: clean.sh [--all]"
