@@ -11,7 +11,7 @@ lsmsi_make() {
 	local name=$1
 	shift
 	env -u CPPFLAGS -u LDFLAGS -u CFLAGS -u CC \
-		make -C "$LSMSI" "O=$CHECK_DIR/$name" "$@"
+		make -C "$LSMSI" WERROR=1 "O=$CHECK_DIR/$name" "$@"
 }
 
 # lsmsi_tests <name>: each case is counted; the status is theirs, too
