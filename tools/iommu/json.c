@@ -9,27 +9,60 @@
 
 /* --- values ----------------------------------------------------------------- */
 
-/* Bytes beyond ASCII become the character of that number: always valid. */
-static void put_char(FILE *out, unsigned char c)
+#define NO_CHARACTER	0xfffd	/* stands for what is none */
+
+/* Takes a character of UTF-8 from @text, or a byte that belongs to none. */
+static uint32_t take_char(const unsigned char **text)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *at = *text;
+	unsigned int more, i;
+	uint32_t c = *at;
+
+	(*text)++;
+	if (c < 0x80)
+		return c;
+	more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+	if (c < 0xc0 || c >= 0xf8)
+		return NO_CHARACTER;
+	c &= 0x3f >> more;
+	for (i = 1; i <= more; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return NO_CHARACTER;
+		c = c << 6 | (at[i] & 0x3f);
+	}
+	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return NO_CHARACTER;
+	*text += more;
+	return c;
+}
+
+/* Escaped beyond ASCII, so that no terminal is steered. */
+static void put_char(FILE *out, uint32_t c)
 {
 	if (c == '"' || c == '\\')
-		fprintf(out, "\\%c", c);
-	else if (c < ' ' || c > '~')
+		fprintf(out, "\\%c", (char)c);
+	else if (c >= ' ' && c <= '~')
+		fputc((char)c, out);
+	else if (c < 0x10000)
 		fprintf(out, "\\u%04x", c);
 	else
-		fputc(c, out);
+		fprintf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			0xdc00 + (c & 0x3ff));
 }
 
 static void put_string(FILE *out, const char *name, const char *text)
 {
+	const unsigned char *at = (const unsigned char *)text;
+
 	fprintf(out, "\"%s\": ", name);
 	if (!text) {
 		fputs("null", out);
 		return;
 	}
 	fputc('"', out);
-	while (*text)
-		put_char(out, *text++);
+	while (*at)
+		put_char(out, take_char(&at));
 	fputc('"', out);
 }
 
