@@ -65,6 +65,8 @@ static void explain(const struct machine *m, const char *path, int error)
 	case ENOENT:
 		explain_missing(m, path);
 		break;
+	case EINTR:	/* a person has ended it */
+		break;
 	case EACCES:
 		complain("cannot read %s: only root may: run lsmsi as root (sudo lsmsi)",
 			 path);

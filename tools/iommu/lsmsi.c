@@ -158,13 +158,16 @@ static int read_machine(struct machine *m, const struct options *o)
 	return status;
 }
 
-/* Printed only when all was read: never the half of it. */
+/*
+ * Printed only when all was read: never the half of it. Where a signal came
+ * meanwhile, something may be missing.
+ */
 static int list(const struct options *o, const char *heading)
 {
 	struct machine m = { .root = o->root };
 	int status = read_machine(&m, o);
 
-	if (!status) {
+	if (!status && !stop) {
 		fputs(heading, stdout);
 		if (o->json)
 			print_json(stdout, &m);

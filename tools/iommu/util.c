@@ -110,6 +110,8 @@ int for_each_line(FILE *file, const char *path,
 	ssize_t length;
 
 	while (!status && (length = getline(&text, &size, file)) >= 0) {
+		if (ferror(file))	/* the beginning of a line */
+			break;
 		line.number++;
 		if (strlen(text) != (size_t)length) {
 			status = malformed(&line, "a NUL byte");
@@ -119,8 +121,10 @@ int for_each_line(FILE *file, const char *path,
 		if (line.nr_fields)
 			status = handle(&line, data);
 	}
-	if (!status && ferror(file)) {
-		complain("cannot read %s: %s", path, strerror(errno));
+	if (!status && !feof(file)) {
+		/* Nothing is wrong when a person ends it meanwhile */
+		if (errno != EINTR)
+			complain("cannot read %s: %s", path, strerror(errno));
 		status = LSMSI_UNREADABLE;
 	}
 	free(text);
