@@ -100,10 +100,14 @@ int select_named(struct machine *m, char **names, int count)
 	if (!count)
 		select_all(m);
 	for (int i = 0; i < count; i++) {
+		int error = LSMSI_OK;
+
 		if (parse_decimal(names[i], &id))
-			status |= select_number(m, names[i], id);
+			error = select_number(m, names[i], id);
 		else if (!select_device(m, names[i]))
-			status |= no_device(m, names[i]);
+			error = no_device(m, names[i]);
+		if (!status)
+			status = error;
 	}
 	return status;
 }
