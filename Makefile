@@ -7,6 +7,11 @@ PROFILE ?= base
 GIC     ?= its
 IOMMU   ?= smmuv3
 export GIC IOMMU
+# bash counts in a variable of that name, and would begin there
+unexport SECONDS
+
+# One word for the shell, whatever is in it
+quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
 .PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi series refresh menuconfig check clean distclean
@@ -23,17 +28,17 @@ apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
 kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage|nomsi]
-	@scripts/build.sh $(PROFILE)
+	@scripts/build.sh $(call quote,$(PROFILE))
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]
 	@scripts/demo.sh
 
 shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
-	@scripts/build.sh $(PROFILE)
-	@scripts/boot.sh --profile $(PROFILE) --gic $(GIC) --iommu $(IOMMU) --shell
+	@scripts/build.sh $(call quote,$(PROFILE))
+	@scripts/boot.sh --profile $(call quote,$(PROFILE)) --gic $(call quote,$(GIC)) --iommu $(call quote,$(IOMMU)) --shell
 
 bench:		## measure the series against the base: a table, plots [JSON=file DOCS=1]
-	@scripts/bench.sh $(if $(JSON),--json "$(JSON)") $(if $(DOCS),--docs)
+	@scripts/bench.sh $(if $(JSON),--json $(call quote,$(JSON))) $(if $(DOCS),--docs)
 
 matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)
@@ -42,10 +47,10 @@ faults:		## show that the tests of what the series repairs fail on the unpatched
 	@scripts/faults.sh
 
 stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n KCSAN=1]
-	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(or $(SECONDS),600) $(SEED)
+	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(call quote,$(or $(SECONDS),600)) $(if $(SEED),$(call quote,$(SEED)))
 
 fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
-	@scripts/fuzz.sh $(or $(CALLS),1000000) $(if $(KEPT),$(or $(SEED),$(error KEPT needs the SEED of that run)),$(SEED)) $(KEPT)
+	@scripts/fuzz.sh $(call quote,$(or $(CALLS),1000000)) $(if $(KEPT)$(SEED),$(call quote,$(or $(SEED),$(error KEPT needs the SEED of that run)))) $(if $(KEPT),$(call quote,$(KEPT)))
 
 coverage:	## which lines of the core all tests together run [MACHINES="kunit ..."]
 	@scripts/coverage.sh $(MACHINES)
@@ -59,7 +64,7 @@ series:		## write the mail-ready series with its cover letter to build/series/
 	@scripts/series.sh
 
 refresh:	## bring commits of the build tree back into the files here [TREE=path FORCE=1]
-	@scripts/refresh.sh $(TREE)
+	@scripts/refresh.sh $(if $(TREE),$(call quote,$(TREE)))
 
 menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)
 	@scripts/menuconfig.sh

@@ -64,7 +64,7 @@ fi
 # shellcheck disable=SC2016
 COUNTERS='status=$?; sed -n "s/^setup_watch\|^data_race/stress: kcsan, &/p" /sys/kernel/debug/kcsan; exit $status'
 
-SECONDS=0	# make's variable of that name came with the environment
+began=$EPOCHSECONDS
 seconds=${1:-600} seed=${2:-$(($(date +%s) % 1000000))}
 case $seconds$seed in
 *[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [--kcsan] [SECONDS [SEED]], both numbers" ;;
@@ -139,4 +139,4 @@ if [ "$status" -ne 0 ]; then
 	cat "$OUT/error" >&2
 	die "it failed" "make stress ${KCSAN:+KCSAN=1 }SECONDS=$seconds SEED=$seed does the same again" "$LOG"
 fi
-msg "passed, after $SECONDS s"
+msg "passed, after $((EPOCHSECONDS - began)) s"
