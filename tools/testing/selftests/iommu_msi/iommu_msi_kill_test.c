@@ -39,6 +39,7 @@
 #define LIVES		10	/* that are measured */
 #define FULL_EVERY	50	/* kills, between looks at all interrupts */
 #define SECONDS		1200
+#define NSEC_PER_SEC	1000000000ULL
 
 enum phase {
 	OPEN, ATTACH, WINDOW, MAP, ENABLE, ADD, REPLACE, MOVE_BACK, DISABLE,
@@ -224,7 +225,13 @@ static int kill_later(double seconds)
 	struct sigevent event = {
 		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL,
 	};
-	struct itimerspec at = { .it_value.tv_nsec = 1 + seconds * 1e9 };
+	uint64_t nanoseconds = 1 + seconds * 1e9;	/* 0 would be never */
+	struct itimerspec at = {
+		.it_value = {
+			.tv_sec = nanoseconds / NSEC_PER_SEC,
+			.tv_nsec = nanoseconds % NSEC_PER_SEC,
+		},
+	};
 	timer_t timer;
 
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) ||
