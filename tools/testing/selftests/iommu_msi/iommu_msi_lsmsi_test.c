@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -61,37 +62,93 @@ FIXTURE_TEARDOWN(lsmsi)
 	space_close(&self->space);
 }
 
+/*
+ * The row of the table headed by @title, of @columns, that has @key in column
+ * @at: its cells in @cells, none of which is ever empty
+ */
+static bool find_row(const char *said, const char *title, int columns, int at,
+		     const char *key, char cells[][64])
+{
+	char text[16384], *line, *rest, *word, *words;
+	bool inside = false;
+	int n;
+
+	snprintf(text, sizeof(text), "%s", said);
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		words = line;
+		for (n = 0; n < columns; n++) {
+			word = strtok_r(n ? NULL : words, " ", &words);
+			if (!word)
+				break;
+			snprintf(cells[n], sizeof(cells[n]), "%s", word);
+		}
+		if (!n)
+			inside = false;
+		else if (!strcmp(cells[0], title))
+			inside = true;
+		else if (inside && n == columns && !strcmp(cells[at], key))
+			return true;
+	}
+	return false;
+}
+
+/* What lsmsi prints for a doorbell, in the array of its domain */
+static bool has_doorbell(const char *json, const struct doorbells *d, const char *group)
+{
+	const char *array = strstr(json, "\"doorbells\": [");
+	char row[256];
+
+	snprintf(row, sizeof(row), "\"doorbells\": [\n      {\"pa\": \"0x%" PRIx64
+		 "\", \"iova\": \"0x%" PRIx64 "\", \"size\": \"0x%" PRIx64
+		 "\", \"references\": %" PRIu64 ", \"groups\": [%s]}]",
+		 d->at[0].pa, d->at[0].iova, d->at[0].size, d->at[0].refs, group);
+	return array && !strncmp(array, row, strlen(row));
+}
+
 TEST_F(lsmsi, live_vector)
 {
-	char pa[32], iova[32];
+	char device[7][64], doorbell[6][64], path[64], text[64];
 	struct doorbells d;
+	const char *group;
 
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(1, d.count);
-	snprintf(pa, sizeof(pa), "0x%llx", (unsigned long long)d.at[0].pa);
-	snprintf(iova, sizeof(iova), "0x%llx", (unsigned long long)d.at[0].iova);
+	ASSERT_EQ(0, device_group(edu_address(), path, sizeof(path)));
+	group = strrchr(path, '/') + 1;
 
 	ASSERT_EQ(0, lsmsi("", self->said, sizeof(self->said)));
 	printf("%s", self->said);
-	EXPECT_NE(NULL, strstr(self->said, edu_address()));
-	EXPECT_NE(NULL, strstr(self->said, "vfio-pci"));
-	EXPECT_NE(NULL, strstr(self->said, "unmanaged"));
-	EXPECT_NE(NULL, strstr(self->said, pa));
-	EXPECT_NE(NULL, strstr(self->said, iova));
+	ASSERT_TRUE(find_row(self->said, "GROUP", 7, 1, edu_address(), device));
+	EXPECT_STREQ(group, device[0]);
+	EXPECT_STREQ("vfio-pci", device[3]);
+	EXPECT_STREQ("unmanaged", device[4]);
+	snprintf(text, sizeof(text), "%" PRIu64, d.at[0].domain);
+	EXPECT_STREQ(text, device[5]);
+	EXPECT_STREQ("1", device[6]);
+	snprintf(text, sizeof(text), "0x%" PRIx64, d.at[0].pa);
+	ASSERT_TRUE(find_row(self->said, "DOORBELL", 6, 0, text, doorbell));
+	snprintf(text, sizeof(text), "0x%" PRIx64, d.at[0].iova);
+	EXPECT_STREQ(text, doorbell[1]);
+	EXPECT_STREQ(device[5], doorbell[3]);
+	EXPECT_STREQ("1", doorbell[4]);
+	EXPECT_STREQ(group, doorbell[5]);
 
-	ASSERT_EQ(0, lsmsi("--json", self->said, sizeof(self->said)));
-	EXPECT_NE(NULL, strstr(self->said, iova));
+	snprintf(text, sizeof(text), "--json %s", group);
+	ASSERT_EQ(0, lsmsi(text, self->said, sizeof(self->said)));
+	EXPECT_TRUE(has_doorbell(self->said, &d, group)) TH_LOG("%s", self->said);
 	EXPECT_EQ(3, lsmsi("0000:ff:1f.7", self->said, sizeof(self->said)));
-	EXPECT_NE(NULL, strstr(self->said, "0000:ff:1f.7"));
+	EXPECT_STREQ("lsmsi: there is no device 0000:ff:1f.7\n", self->said);
 }
 
-/* Is that what lsmsi says of the edu device's domain, in a column of its own? */
+/* Is that what lsmsi says of the edu device's domain? */
 static bool is_kind(const char *kind)
 {
-	char said[4096], column[32];
+	char said[4096], cells[7][64];
 
-	snprintf(column, sizeof(column), " %s ", kind);
-	return !lsmsi(edu_address(), said, sizeof(said)) && strstr(said, column);
+	return !lsmsi(edu_address(), said, sizeof(said)) &&
+	       find_row(said, "GROUP", 7, 1, edu_address(), cells) &&
+	       !strcmp(cells[4], kind);
 }
 
 TEST(kinds)
