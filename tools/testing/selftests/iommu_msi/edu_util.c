@@ -13,8 +13,14 @@ const char *edu_address(void)
 
 int edu_open(struct device *dev, struct space *space)
 {
-	return device_open(dev, space, edu_address()) ?: device_enable(dev) ?:
-	       device_map_bar(dev, 0);
+	int ret = device_open(dev, space, edu_address());
+
+	if (ret)
+		return ret;
+	ret = device_enable(dev) ?: device_map_bar(dev, 0);
+	if (ret)
+		device_close(dev);
+	return ret;
 }
 
 int edu_fire(struct device *dev, int eventfd, int count)

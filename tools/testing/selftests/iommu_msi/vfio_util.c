@@ -29,7 +29,7 @@ static int write_file(const char *dir, const char *name, const char *text)
 	int fd, ret;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
@@ -93,12 +93,17 @@ int space_add_ioas(struct space *space, uint32_t *ioas)
 
 int space_open(struct space *space, enum backend backend)
 {
+	int ret;
+
 	*space = (struct space) { .backend = backend };
 	space->fd = open(backend == TYPE1 ? "/dev/vfio/vfio" : "/dev/iommu",
 			 O_RDWR | O_CLOEXEC);
 	if (space->fd < 0)
 		return -errno;
-	return backend == TYPE1 ? 0 : space_add_ioas(space, &space->ioas);
+	ret = backend == TYPE1 ? 0 : space_add_ioas(space, &space->ioas);
+	if (ret)
+		space_close(space);
+	return ret;
 }
 
 int space_map(struct space *space, void *at, uint64_t iova, uint64_t size)
@@ -123,7 +128,9 @@ int space_map(struct space *space, void *at, uint64_t iova, uint64_t size)
 
 void space_close(struct space *space)
 {
-	close(space->fd);
+	if (space->fd >= 0)
+		close(space->fd);
+	space->fd = -1;
 }
 
 int device_group(const char *bdf, char *path, size_t size)
@@ -231,9 +238,14 @@ static int open_iommufd(struct device *dev, const char *bdf)
 
 int device_open(struct device *dev, struct space *space, const char *bdf)
 {
+	int ret;
+
 	*dev = (struct device) { .space = space, .fd = -1, .group = -1 };
-	return space->backend == TYPE1 ? open_type1(dev, bdf) :
-					 open_iommufd(dev, bdf);
+	ret = space->backend == TYPE1 ? open_type1(dev, bdf) :
+					open_iommufd(dev, bdf);
+	if (ret)
+		device_close(dev);
+	return ret;
 }
 
 void device_close(struct device *dev)

@@ -40,7 +40,7 @@ struct doorbells {
 	} at[MAX_DOMAINS];
 };
 
-/* All return 0, or a negative errno */
+/* All return 0, or a negative errno. What cannot be opened leaves nothing open. */
 int space_open(struct space *space, enum backend backend);
 int space_add_ioas(struct space *space, uint32_t *ioas);
 int space_map(struct space *space, void *at, uint64_t iova, uint64_t size);
