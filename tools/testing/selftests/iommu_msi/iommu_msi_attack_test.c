@@ -80,9 +80,9 @@ static long faults(void)
 
 static bool fault_since(long before)
 {
-	int i;
+	int i, limit = paced(1000);
 
-	for (i = 0; i < 1000 && faults() == before; i++)
+	for (i = 0; i < limit && faults() == before; i++)
 		usleep(1000);
 	return faults() > before;
 }

@@ -19,8 +19,7 @@
 #define REG_ACQ		0x30
 #define DOORBELL(n)	(0x1000 + 4 * (n))
 
-/* Milliseconds, on a slow machine */
-#define PATIENCE	30000
+#define PATIENCE	paced(30000)	/* milliseconds */
 
 #define ADMIN_CREATE_SQ	0x01
 #define ADMIN_CREATE_CQ	0x05
@@ -73,9 +72,9 @@ static int timed_out(struct nvme *nvme, const char *what)
 
 static int wait_ready(struct nvme *nvme, uint32_t ready)
 {
-	int i;
+	int i, limit = PATIENCE;
 
-	for (i = 0; i < PATIENCE; i++) {
+	for (i = 0; i < limit; i++) {
 		if ((*reg(nvme, REG_CSTS) & 1) == ready)
 			return 0;
 		usleep(1000);
@@ -94,16 +93,16 @@ static void submit(struct nvme *nvme, int id, const struct command *command)
 int nvme_complete(struct nvme *nvme, int id)
 {
 	struct completion *entry = &cq(nvme, id)[nvme->queue[id].head];
-	uint16_t status;
-	int i;
+	int i, limit = PATIENCE;
+	uint16_t status = 0;
 
-	for (i = 0; i < PATIENCE; i++) {
+	for (i = 0; i < limit; i++) {
 		status = entry->status;
 		if ((status & 1) == nvme->queue[id].phase)
 			break;
 		usleep(1000);
 	}
-	if (i == PATIENCE)
+	if (i == limit)
 		return timed_out(nvme, id ? "I/O completion" : "admin completion");
 	if (++nvme->queue[id].head == DEPTH) {
 		nvme->queue[id].head = 0;

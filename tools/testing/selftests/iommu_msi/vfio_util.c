@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,12 +351,26 @@ int irqs_off(struct device *dev, int index)
 	return call(dev->fd, VFIO_DEVICE_SET_IRQS, &set);
 }
 
+int paced(int limit)
+{
+	const char *text = getenv("PACE") ?: "";
+	char *end;
+	long pace;
+	int ret;
+
+	errno = 0;
+	pace = strtol(text, &end, 10);
+	if (end == text || *end || errno || pace < 1)
+		pace = 1;
+	return __builtin_mul_overflow(limit, pace, &ret) ? INT_MAX : ret;
+}
+
 uint64_t event_wait(int fd, int milliseconds)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	uint64_t value = 0;
 
-	if (poll(&poll_fd, 1, milliseconds) <= 0)
+	if (poll(&poll_fd, 1, paced(milliseconds)) <= 0)
 		return 0;
 	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
 }

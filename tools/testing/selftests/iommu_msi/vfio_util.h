@@ -72,7 +72,15 @@ int irqs_set(struct device *dev, int index, int start, int count,
 	     const int *eventfds);
 int irqs_off(struct device *dev, int index);
 
-/* Sum of an eventfd; 0 when nothing came in that time */
+/*
+ * @limit, a time of any unit, multiplied by PACE of the environment: an integer,
+ * for a machine that is as many times slower than usual. What waits for
+ * something that comes if all is well multiplies its limit; what looks whether
+ * something has not come must not depend on time.
+ */
+int paced(int limit);
+
+/* Sum of an eventfd; 0 when nothing came in that time, which is paced() */
 uint64_t event_wait(int fd, int milliseconds);
 
 int doorbells_read(struct doorbells *doorbells);
