@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,6 +365,24 @@ int paced(int limit)
 	if (end == text || *end || errno || pace < 1)
 		pace = 1;
 	return __builtin_mul_overflow(limit, pace, &ret) ? INT_MAX : ret;
+}
+
+/* To run on a CPU, in user space, is to have let it take its interrupts */
+void interrupts_settle(void)
+{
+	cpu_set_t before, one;
+	int cpu;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+	}
+	sched_setaffinity(0, sizeof(before), &before);
 }
 
 uint64_t event_wait(int fd, int milliseconds)

@@ -80,6 +80,12 @@ int irqs_off(struct device *dev, int index);
  */
 int paced(int limit);
 
+/*
+ * Returns when what had been pending at any CPU has been handled there: to be
+ * followed by a look that is to find nothing, event_wait(fd, 0).
+ */
+void interrupts_settle(void);
+
 /* Sum of an eventfd; 0 when nothing came in that time, which is paced() */
 uint64_t event_wait(int fd, int milliseconds);
 
