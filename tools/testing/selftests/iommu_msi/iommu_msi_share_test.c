@@ -115,10 +115,12 @@ TEST_F(pair, two_spaces)
 
 #define MAPPED		(32UL << 20)	/* takes a while to unmap */
 #define ROUNDS		20
+#define MOST		1000000		/* microseconds, between the two */
 
 FIXTURE(container)
 {
-	int fd, group, round, error;
+	int fd, group, error;
+	int delay;		/* of the call, or below 0 of leaving: microseconds */
 	struct vfio_iommu_type1_dma_map map;
 	pthread_barrier_t begin;
 };
@@ -154,41 +156,73 @@ FIXTURE_TEARDOWN(container)
 	munmap((void *)(uintptr_t)self->map.vaddr, MAPPED);
 }
 
+static void pause_for(int microseconds)
+{
+	if (microseconds > 0)
+		usleep(microseconds);
+}
+
 static void *get_info(void *data)
 {
 	FIXTURE_DATA(container) *self = data;
 	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
 
 	pthread_barrier_wait(&self->begin);
-	usleep(self->round * 500);
+	pause_for(self->delay);
 	self->error = ioctl(self->fd, VFIO_IOMMU_GET_INFO, &info) ? errno : 0;
+	if (!self->error && !(info.iova_pgsizes & getpagesize()))
+		self->error = EPROTO;
 	return NULL;
 }
 
+/* What the call says, and whether it came before the group left or after */
+static int leave_meanwhile(FIXTURE_DATA(container) *self, bool *before)
+{
+	pthread_t thread;
+	int ret = 0;
+
+	if (ioctl(self->group, VFIO_GROUP_SET_CONTAINER, &self->fd) ||
+	    ioctl(self->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ||
+	    ioctl(self->fd, VFIO_IOMMU_MAP_DMA, &self->map))
+		return -errno;
+	if (pthread_create(&thread, NULL, get_info, self))
+		return -EAGAIN;
+	pthread_barrier_wait(&self->begin);
+	pause_for(-self->delay);
+	if (ioctl(self->group, VFIO_GROUP_UNSET_CONTAINER))
+		ret = -errno;
+	pthread_join(thread, NULL);
+	*before = !self->error;
+	return ret ?: self->error == EINVAL ? 0 : -self->error;
+}
+
 /*
- * With it goes what the container knows, which the other thread's call is
- * waiting for: a kernel with KASAN tells if it uses it all the same
+ * With the last group goes what the container knows, which the other thread's
+ * call may be waiting for: a kernel with KASAN tells if it uses it all the same.
+ * Any kernel must answer a call that comes before, and refuse one that comes
+ * after. Either is given more time, until it has been seen on this machine.
  */
 TEST_F(container, last_group_leaves)
 {
-	pthread_t thread;
-	int i, before = 0;
+	int low = 0, high = 0, calls = 0, i;
+	bool before;
 
-	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, ioctl(self->group, VFIO_GROUP_SET_CONTAINER, &self->fd));
-		ASSERT_EQ(0, ioctl(self->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
-		ASSERT_EQ(0, ioctl(self->fd, VFIO_IOMMU_MAP_DMA, &self->map));
-		self->round = i;
-		ASSERT_EQ(0, pthread_create(&thread, NULL, get_info, self));
-		pthread_barrier_wait(&self->begin);
-		EXPECT_EQ(0, ioctl(self->group, VFIO_GROUP_UNSET_CONTAINER));
-		ASSERT_EQ(0, pthread_join(thread, NULL));
-		/* Either before it left or after */
-		EXPECT_TRUE(!self->error || self->error == EINVAL)
-			TH_LOG("%s", strerror(self->error));
-		before += !self->error;
+	for (before = false; !before; low = 2 * low - 1) {
+		ASSERT_GT(paced(MOST), -low) TH_LOG("no call came before");
+		self->delay = low;
+		ASSERT_EQ(0, leave_meanwhile(self, &before));
 	}
-	TH_LOG("%d of %d calls were first", before, ROUNDS);
+	for (before = true; before; high = 2 * high + 1) {
+		ASSERT_GT(paced(MOST), high) TH_LOG("no call came after");
+		self->delay = high;
+		ASSERT_EQ(0, leave_meanwhile(self, &before));
+	}
+	for (i = 0; i < ROUNDS; i++) {
+		self->delay = i * 500;
+		ASSERT_EQ(0, leave_meanwhile(self, &before));
+		calls += before;
+	}
+	TH_LOG("%d of %d calls came before", calls, ROUNDS);
 }
 
 TEST_HARNESS_MAIN
