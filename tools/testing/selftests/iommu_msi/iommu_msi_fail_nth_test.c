@@ -168,7 +168,7 @@ TEST_F_TIMEOUT(sweep, enable, SECONDS)
 		.undo = vectors_off, .same = no_vector, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 10);
+	sweep(_metadata, &self->m, &step, 10, SWEEP_MAX);
 }
 
 TEST_F_TIMEOUT(sweep, add, SECONDS)
@@ -179,7 +179,7 @@ TEST_F_TIMEOUT(sweep, add, SECONDS)
 		.after = full_set_and_one,
 	};
 
-	sweep(_metadata, &self->m, &step, 3);
+	sweep(_metadata, &self->m, &step, 3, SWEEP_MAX);
 }
 
 /* --- the window ---------------------------------------------------------- */
@@ -204,9 +204,9 @@ TEST_F_TIMEOUT(sweep, window, SECONDS)
 		.undo = move_back, .same = default_window, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 1);
+	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
 	self->m.all = true;
-	sweep(_metadata, &self->m, &step, 1);
+	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
 }
 
 static int query_window(struct machine *m)
@@ -224,7 +224,7 @@ TEST_F_TIMEOUT(sweep, query, SECONDS)
 	};
 
 	self->m.all = true;
-	sweep(_metadata, &self->m, &step, 1);
+	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
 }
 
 /* --- devices come and go ------------------------------------------------- */
@@ -255,7 +255,7 @@ TEST_F_TIMEOUT(sweep, attach, SECONDS)
 		.undo = close_edu, .same = edu_is_closed, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 5);
+	sweep(_metadata, &self->m, &step, 5, SWEEP_MAX);
 }
 
 static int open_all(struct machine *m)
@@ -291,7 +291,7 @@ TEST_F_TIMEOUT(sweep, open, SECONDS)
 		.after = open_enable_close,
 	};
 
-	sweep(_metadata, &self->m, &step, 10);
+	sweep(_metadata, &self->m, &step, 10, SWEEP_MAX);
 	ASSERT_EQ(0, open_all(&self->m));
 }
 
@@ -335,7 +335,7 @@ TEST_F_TIMEOUT(replacement, live_msi, SECONDS)
 		.undo = replace_back, .same = edu_stays,
 	};
 
-	sweep(_metadata, &self->m, &step, 5);
+	sweep(_metadata, &self->m, &step, 5, SWEEP_MAX);
 	ASSERT_EQ(0, irqs_off(&self->m.edu, MSI));
 }
 

@@ -123,8 +123,9 @@ static int call_and_fail(struct machine *m, const struct step *step, int n, int 
 	return fail_disarm(m);
 }
 
+/* How often the call must fail before nothing that it needs is left to fail */
 static void sweep(struct __test_metadata *_metadata, struct machine *m,
-		  const struct step *step, int at_least)
+		  const struct step *step, int at_least, int at_most)
 {
 	int n, ret = 0, injected = 1, failures = 0;
 
@@ -154,6 +155,7 @@ static void sweep(struct __test_metadata *_metadata, struct machine *m,
 	TH_LOG("%d failed, %d calls with them", n - 2, failures);
 	ASSERT_EQ(0, injected);
 	ASSERT_LE(at_least, failures);
+	ASSERT_GE(at_most, failures);
 }
 
 static int nothing(struct machine *m) { return 0; }
