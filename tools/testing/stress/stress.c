@@ -792,26 +792,43 @@ static bool guest_begun(pid_t pid)
 static void guest_said(char *text, size_t size)
 {
 	int fd = open(GUEST_LOG, O_RDONLY | O_CLOEXEC);
-	off_t end = lseek(fd, 0, SEEK_END);
+	off_t end;
 	ssize_t n;
 
+	if (fd < 0) {
+		snprintf(text, size, "%s: %s", GUEST_LOG, strerror(errno));
+		return;
+	}
+	end = lseek(fd, 0, SEEK_END);
 	lseek(fd, end > (off_t)size - 1 ? end - (off_t)size + 1 : 0, SEEK_SET);
 	n = read(fd, text, size - 1);
 	text[n > 0 ? n : 0] = '\0';
 	close(fd);
 }
 
+/* Reads nothing, and what it says goes to the log */
+static void guest_streams(int input)
+{
+	int log = open(GUEST_LOG, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (log < 0)
+		err(1, GUEST_LOG);
+	if (dup2(input, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+		err(1, "dup2");
+}
+
 /* Guests take their time to start: some die early, some late */
 static void guests(const char *address)
 {
 	char device[64], text[512];
-	int status, quiet[2];
+	int ret, status, quiet[2];
 
 	snprintf(device, sizeof(device), "vfio-pci,host=%s", address);
-	if (device_to_vfio(address))
-		fail("not given to vfio-pci");
+	ret = device_to_vfio(address);
+	if (ret)
+		fail("not given to vfio-pci: %s", strerror(-ret));
 	/* Nothing is ever written to it: the guest waits for its last line */
-	if (pipe(quiet))
+	if (pipe2(quiet, O_CLOEXEC))
 		fail("pipe: %s", strerror(errno));
 	while (!over()) {
 		time_t end = now() + 1 + below(40);
@@ -820,12 +837,7 @@ static void guests(const char *address)
 		if (pid < 0)
 			fail("fork: %s", strerror(errno));
 		if (!pid) {
-			int log = open(GUEST_LOG, O_WRONLY | O_CREAT | O_TRUNC |
-				       O_CLOEXEC, 0600);
-
-			dup2(quiet[0], 0);
-			dup2(log, 1);
-			dup2(log, 2);
+			guest_streams(quiet[0]);
 			execlp("qemu-system-aarch64", "qemu-system-aarch64",
 			       "-M", "virt,gic-version=3", "-accel", "kvm",
 			       "-cpu", "host", "-smp", "2", "-m", "128",
@@ -898,6 +910,8 @@ static void start(int index, const char *what)
 	char *copy = strdup(what);
 	pid_t pid;
 
+	if (!copy)
+		err(1, "strdup");
 	self = &workers[index];
 	snprintf(self->what, sizeof(self->what), "%s", what);
 	fflush(stdout);
@@ -905,6 +919,7 @@ static void start(int index, const char *what)
 	if (pid < 0)
 		err(1, "fork");
 	if (pid) {
+		free(copy);
 		self->pid = pid;
 		return;
 	}
@@ -1011,6 +1026,17 @@ static bool watch(void)
 	return true;
 }
 
+/* Who still has a device would be taken for a doorbell that is left */
+static void stop_all(void)
+{
+	time_t end = now() + paced(10);
+
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	while (waitpid(-1, NULL, WNOHANG) >= 0 && now() < end)
+		usleep(10000);
+}
+
 static int verdict(bool good)
 {
 	struct doorbells d;
@@ -1041,7 +1067,7 @@ static int verdict(bool good)
 int main(int argc, char **argv)
 {
 	bool good;
-	int i;
+	int i, ret;
 
 	if (argc < 4 || argc - 3 > MAX_WORKERS || atoi(argv[1]) <= 0)
 		errx(2, "usage: stress SECONDS SEED WORKER..., at most %d of them",
@@ -1057,18 +1083,18 @@ int main(int argc, char **argv)
 	 * No driver of the kernel's own needs to start what comes back: that
 	 * takes time, and the PCI core's lock for as long
 	 */
-	if (write_to("/sys/bus/pci/drivers_autoprobe", "0"))
-		errx(1, "cannot keep drivers from devices");
+	ret = write_to("/sys/bus/pci/drivers_autoprobe", "0");
+	if (ret)
+		errx(1, "cannot keep drivers from devices: %s", strerror(-ret));
 	printf("stress: seed %u, %s seconds\n", seed, argv[1]);
-	setpgid(0, 0);
+	/* All that it starts is to be stopped, and nobody else */
+	if (setpgid(0, 0) && getpgrp() != getpid())
+		err(1, "setpgid");
 	worker_count = argc - 3;
 	for (i = 0; i < worker_count; i++)
 		start(i, argv[3 + i]);
 	good = watch();
-	if (!good) {
-		signal(SIGTERM, SIG_IGN);
-		kill(0, SIGTERM);
-		sleep(2);
-	}
+	if (!good)
+		stop_all();
 	return verdict(good);
 }
