@@ -11,8 +11,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-PATIENCE=300	# seconds for the kernel to let go of a device
-ANSWER=120	# seconds for QEMU to answer
+# PACE of the environment: how many times as long as usual, on a slow machine
+PATIENCE=$((300 * ${PACE:-1}))	# seconds for the kernel to let go of a device
+ANSWER=$((120 * ${PACE:-1}))	# seconds for QEMU to answer
 
 # heard <seconds> <pattern>: sets line to the next one that matches, gone to
 # one about a device that has gone

@@ -10,7 +10,8 @@
  * usage: fuzz CALLS SEED KEPT ADDRESS...
  *
  * KEPT is a log with the programs that an earlier run kept, or - for none. The
- * first ADDRESS is that of an edu device.
+ * first ADDRESS is that of an edu device. PACE of the environment gives a slow
+ * machine as many times longer, see vfio_util.h.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -34,7 +35,7 @@
 #include "window_util.h"
 
 #define MAX_WORKERS	16
-#define STALLED		120		/* seconds without a call */
+#define STALLED		paced(120)	/* seconds without a call */
 #define ENOUGH		25000		/* calls, for each kind to succeed */
 #define INTERRUPTS	10
 

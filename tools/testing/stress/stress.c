@@ -23,6 +23,9 @@
  * with BACKEND type1 or iommufd. Two devices are in one space, each used by a
  * process. An address that ends in ? may be missing at times: the device is
  * unbound, removed or unplugged.
+ *
+ * PACE of the environment gives a slow machine as many times longer, see
+ * vfio_util.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -50,8 +53,8 @@
 #define MAX_WORKERS	16
 #define MAX_VECTORS	16
 #define PATIENCE	30000		/* milliseconds for an interrupt */
-#define IN_TIME		10		/* seconds to keep what others want */
-#define STALLED		300		/* seconds without anything done */
+#define IN_TIME		paced(10)	/* seconds to keep what others want */
+#define STALLED		paced(300)	/* seconds without anything done */
 #define MIB		0x100000ULL
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)
@@ -831,7 +834,7 @@ static void guests(const char *address)
 	if (pipe2(quiet, O_CLOEXEC))
 		fail("pipe: %s", strerror(errno));
 	while (!over()) {
-		time_t end = now() + 1 + below(40);
+		time_t end = now() + paced(1 + below(40));
 		pid_t pid = fork();
 
 		if (pid < 0)
