@@ -112,19 +112,13 @@ static void start(int index, const char *address, const char *kept)
 /* vfio-pci has the device, and does not reset it: that takes a tenth of a second */
 static void take(const char *address)
 {
-	char path[128];
-	FILE *file;
 	int ret = device_to_vfio(address);
 
 	if (ret)
 		errx(2, "%s cannot be given to vfio-pci: %s", address, strerror(-ret));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset_method", address);
-	file = fopen(path, "we");
-	if (!file)	/* it has no way to be reset */
-		return;
-	fprintf(file, "\n");
-	if (fclose(file))
-		err(2, "%s", path);
+	ret = device_without_reset(address);
+	if (ret && ret != -ENOENT)	/* it has no way to be reset */
+		errx(2, "%s would be reset: %s", address, strerror(-ret));
 }
 
 /* --- all of them --------------------------------------------------------- */
@@ -280,19 +274,20 @@ static bool works(enum backend backend)
 {
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), ret, arrived = 0;
 	const char *name = backend == TYPE1 ? "type1" : "iommufd";
+	struct device dev = { .fd = -1, .group = -1 };
+	struct space space = { .fd = -1 };
 	struct window window = {};
-	struct space space;
-	struct device dev;
 
-	ret = space_open(&space, backend) ?: edu_open(&dev, &space) ?:
+	ret = fd < 0 ? -errno : 0;
+	ret = ret ?: space_open(&space, backend) ?: edu_open(&dev, &space) ?:
 	      window_query(&space, &window) ?:
 	      irqs_set(&dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd);
-	if (!ret) {
+	if (!ret)
 		arrived = edu_fire(&dev, fd, INTERRUPTS);
-		device_close(&dev);
-	}
+	device_close(&dev);
 	space_close(&space);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	printf("fuzz: afterwards, %s: %s, window %#" PRIx64 "-%#" PRIx64
 	       ", %d of %d interrupts\n", name, ret ? strerror(-ret) : "attached",
 	       window.start, window.last, arrived, INTERRUPTS);

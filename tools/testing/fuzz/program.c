@@ -283,7 +283,9 @@ void calls_init(const char *address)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		err(1, "mmap");
-	if (sem_init(&go, 0, 0) || sem_init(&done, 0, 0) ||
-	    pthread_create(&thread, NULL, helper, NULL))
-		errx(1, "no second thread");
+	if (sem_init(&go, 0, 0) || sem_init(&done, 0, 0))
+		err(1, "sem_init");
+	ret = pthread_create(&thread, NULL, helper, NULL);
+	if (ret)
+		errx(1, "no second thread: %s", strerror(ret));
 }
