@@ -33,5 +33,6 @@ int edu_fire(struct device *dev, int eventfd, int count)
 		arrived += event_wait(eventfd, 1000);
 		regs[EDU_ACK] = 1;
 	}
+	interrupts_settle();
 	return arrived + event_wait(eventfd, 0);
 }

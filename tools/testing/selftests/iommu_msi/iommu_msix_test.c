@@ -133,6 +133,7 @@ TEST_F_TIMEOUT(nvme, interrupts, SECONDS)
 	EXPECT_LE(1, event_wait(self->fds[0], 1000));
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(3, fire(&self->nvme, i + 1, self->fds[vectors[i]]));
+	interrupts_settle();
 	for (i = 1; i < (unsigned int)self->vectors; i++)
 		EXPECT_EQ(-1, read(self->fds[i], &v, sizeof(v)));
 	ASSERT_HELD(1, self->vectors);

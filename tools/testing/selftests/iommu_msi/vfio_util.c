@@ -367,17 +367,18 @@ int paced(int limit)
 	return __builtin_mul_overflow(limit, pace, &ret) ? INT_MAX : ret;
 }
 
-/* To run on a CPU, in user space, is to have let it take its interrupts */
+/*
+ * To run on a CPU, in user space, is to have let it take its interrupts. Also on
+ * those that this process is usually kept from; not on one that is offline.
+ */
 void interrupts_settle(void)
 {
+	int cpu, cpus = sysconf(_SC_NPROCESSORS_CONF);
 	cpu_set_t before, one;
-	int cpu;
 
 	if (sched_getaffinity(0, sizeof(before), &before))
 		return;
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, &before))
-			continue;
+	for (cpu = 0; cpu < cpus && cpu < CPU_SETSIZE; cpu++) {
 		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
 		sched_setaffinity(0, sizeof(one), &one);
