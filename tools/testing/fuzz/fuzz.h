@@ -48,12 +48,16 @@ struct program {
 	struct call calls[MAX_CALLS];
 };
 
+/* The second makes a call at the same time as the first */
+enum thread { FIRST, SECOND, THREADS };
+
 /* One process; shared with the parent, written by that process alone */
 struct worker {
 	char address[16];
 	int pid;
 	volatile uint64_t calls, programs;
 	volatile uint32_t corpus;
+	uint64_t traced[THREADS];	/* places that KCOV has told of */
 	struct {
 		uint32_t called, succeeded, errnos[MAX_ERRNO];
 	} kinds[MAX_KINDS];
@@ -96,10 +100,13 @@ void program_print(void);	/* the one that is running */
 __attribute__((format(printf, 1, 2), noreturn))
 void fail(const char *format, ...);
 
-/* kcov.c: what the calls of this thread went through */
-void cover_init(void);
-void cover_begin(void);
-int cover_end(void);		/* how many edges are new to this process */
+/* kcov.c: what a thread's calls went through. The thread itself begins and ends;
+ * what came of it is for the first thread to ask.
+ */
+void cover_init(enum thread thread);
+void cover_begin(enum thread thread);
+void cover_end(enum thread thread);
+int cover_new(enum thread thread);	/* how many edges are new to this process */
 
 /* corpus.c: programs from a seed, and from programs that found something */
 void corpus_init(uint32_t seed, int worker, const char *kept);

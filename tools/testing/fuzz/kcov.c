@@ -10,10 +10,15 @@
 
 #define AREA	(1UL << 16)	/* words */
 
-static uint64_t *area;
+static struct {
+	uint64_t *area;		/* a count, and as many addresses */
+	uint64_t count;		/* when the calls had been made */
+} covers[THREADS];
 
-void cover_init(void)
+/* KCOV traces the thread that says so */
+void cover_init(enum thread thread)
 {
+	uint64_t *area;
 	int fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
@@ -26,19 +31,28 @@ void cover_init(void)
 		err(1, "the memory of KCOV");
 	if (ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC))
 		err(1, "KCOV_ENABLE");
+	covers[thread].area = area;
 }
 
-void cover_begin(void)
+void cover_begin(enum thread thread)
 {
-	__atomic_store_n(&area[0], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&covers[thread].area[0], 0, __ATOMIC_RELAXED);
 }
 
-int cover_end(void)
+void cover_end(enum thread thread)
 {
-	uint64_t n = __atomic_load_n(&area[0], __ATOMIC_RELAXED), from = 0, i;
+	covers[thread].count = __atomic_load_n(&covers[thread].area[0],
+					       __ATOMIC_RELAXED);
+}
+
+int cover_new(enum thread thread)
+{
+	const uint64_t *area = covers[thread].area;
+	uint64_t from = 0, i;
 	int found = 0;
 
-	for (i = 1; i <= n; i++) {
+	self->traced[thread] += covers[thread].count;
+	for (i = 1; i <= covers[thread].count; i++) {
 		uint32_t edge = ((area[i] ^ from * 3) * 0x9e3779b97f4a7c15ULL) >> 40;
 
 		edge %= EDGES;

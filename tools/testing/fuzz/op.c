@@ -218,9 +218,10 @@ void slot_close(int slot)
 {
 	if (fds[slot] < 0)
 		return;
-	cover_begin();
+	cover_begin(FIRST);
 	count(CLOSE_ANY, close(fds[slot]) ? -errno : 0);
-	found += cover_end();
+	cover_end(FIRST);
+	found += cover_new(FIRST);
 	slot_closed(slot);
 }
 

@@ -149,14 +149,22 @@ static int64_t perform(struct op *op)
 	return ret < 0 ? -errno : ret;
 }
 
+static void run(struct op *op, enum thread thread)
+{
+	cover_begin(thread);
+	op->result = perform(op);
+	cover_end(thread);
+}
+
 /* The other thread, for calls that are made together */
 static sem_t go, done;
 static void *helper(void *unused)
 {
 	(void)unused;
+	cover_init(SECOND);
 	while (true) {
 		sem_wait(&go);
-		ops[1].result = perform(&ops[1]);
+		run(&ops[1], SECOND);
 		sem_post(&done);
 	}
 	return NULL;
@@ -183,13 +191,6 @@ static bool prepare(struct op *op, const struct call *call, bool alone)
 	       (at->succeeded || at->called < 50);
 }
 
-static void run(struct op *op)
-{
-	cover_begin();
-	op->result = perform(op);
-	found += cover_end();
-}
-
 static void finish(struct op *op)
 {
 	count(op->call->kind, op->result);
@@ -201,7 +202,8 @@ static void run_alone(const struct call *call)
 {
 	if (!prepare(&ops[0], call, true))
 		return;
-	run(&ops[0]);
+	run(&ops[0], FIRST);
+	found += cover_new(FIRST);
 	finish(&ops[0]);
 }
 
@@ -219,8 +221,9 @@ static void run_together(const struct call *one, const struct call *other)
 		return;
 	}
 	sem_post(&go);
-	run(&ops[0]);
+	run(&ops[0], FIRST);
 	sem_wait(&done);
+	found += cover_new(FIRST) + cover_new(SECOND);
 	finish(&ops[0]);
 	finish(&ops[1]);
 	for (i = 0; i < 2; i++) {
