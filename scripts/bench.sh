@@ -17,7 +17,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/bench-build.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"
+
+BENCH=$ROOT/tools/bench
 
 OUT=$BUILD/bench
 LIMIT=${BENCH_LIMIT:-600}	# seconds, each machine
@@ -44,7 +46,7 @@ profile_of() { if [ "$1" = base ]; then echo vanilla; else echo base; fi; }
 # counted <kernel> <part>
 counted() {
 	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --counted \
-		--add "$OUT/$1/root" --run "/bench/run-bench $2" \
+		--add "$BUILD/programs/root" --add "$BUILD/programs/$(profile_of "$1")" --run "/bench/run-bench $2" \
 		--log "$OUT/$1-$2.log" --timeout "$LIMIT"
 }
 
@@ -54,7 +56,8 @@ guest() {
 	rm -rf "$OUT/$1/guest"
 	guest_root "$(profile_of "$1")" "$OUT/$1/guest/root" "$OUT/$1/guest"
 	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --counted --kvm \
-		--add "$OUT/$1/root" --add "$OUT/$1/guest/root" \
+		--add "$BUILD/programs/root" --add "$BUILD/programs/$(profile_of "$1")" \
+		--add "$OUT/$1/guest/root" \
 		--run 'GUEST_LIMIT=400 /bench/run-bench guest' \
 		--log "$OUT/$1-guest.log" --timeout "$LIMIT"
 }
@@ -66,7 +69,7 @@ parallel() {
 		devices+=(--device "nvme,addr=$slot,serial=msi$slot,max_ioqpairs=64,msix_qsize=2048")
 	done
 	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$1")" --threads --smp 4 "${devices[@]}" \
-		--add "$OUT/$1/root" --run '/bench/run-bench parallel' \
+		--add "$BUILD/programs/root" --add "$BUILD/programs/$(profile_of "$1")" --run '/bench/run-bench parallel' \
 		--log "$OUT/$1-parallel.log" --timeout "$LIMIT"
 }
 
@@ -92,8 +95,7 @@ build() {
 	"$ROOT/scripts/build.sh" vanilla
 	step "benchmarks"
 	for kernel in base series; do
-		logged "$LOGDIR/bench-$kernel.log" "building the benchmarks" \
-			build_bench "$(profile_of "$kernel")" "$OUT/$kernel"
+		with_tests "$(profile_of "$kernel")"
 	done
 }
 

@@ -3,9 +3,8 @@
 #
 # usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage|nomsi]
 #
-# Leaves build/<version>/<profile>/arch/arm64/boot/Image, and the kernel's
-# headers for user space in build/<version>/<profile>/usr-headers. Builds what
-# the build tree holds: the series, or the series and what you edit there.
+# Leaves build/<version>/<profile>/arch/arm64/boot/Image. Builds what the build
+# tree holds: the series, or the series and what you edit there.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/kbuild.sh"
@@ -133,16 +132,6 @@ compile() {
 	fi
 }
 
-headers() {
-	local id
-	id=$(KGIT_TREE=$tree kgit rev-parse HEAD:include/uapi HEAD:arch/arm64/include/uapi)
-	if [ "$id$dirty" != "$(cat "$out/usr-headers/.id" 2>/dev/null || true)" ] || [ -n "$dirty" ]; then
-		logged "$LOGDIR/headers-$profile.log" "installing the kernel's headers" \
-			kmake arm64 "$tree" "$out" "INSTALL_HDR_PATH=$out/usr-headers" headers_install
-		echo "$id" >"$out/usr-headers/.id"
-	fi
-}
-
 # What a build depends on, as one line. A tree with changes has no name: it is
 # given to make, which knows.
 identity() {
@@ -177,7 +166,6 @@ fi
 rm -f "$out/.built"
 configure
 compile
-headers
 if [ -z "$dirty" ]; then
 	echo "$identity" >"$out/.built"
 fi

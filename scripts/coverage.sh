@@ -36,18 +36,18 @@ selftests() { echo "sh /tests/run-tests $*"; }
 
 machine_kunit() { boot 'kunit.enable=1 kunit.filter_glob=iommu_msi*' true; }
 machine_smmuv3_its() {
-	boot kunit.enable=0 "$(selftests "${TESTS_SMMU[@]}" "${TESTS[@]}" "${TESTS_TRANSLATED[@]}")"
+	boot "" "$(selftests "${TESTS_SMMU[@]}" "${TESTS[@]}" "${TESTS_TRANSLATED[@]}")"
 }
 machine_smmuv3_v2m() {
-	boot kunit.enable=0 "VECTORS=32 $(selftests "${TESTS_SMMU[@]}" "${TESTS[@]}" "${TESTS_TRANSLATED[@]}")" \
+	boot "" "VECTORS=32 $(selftests "${TESTS_SMMU[@]}" "${TESTS[@]}" "${TESTS_TRANSLATED[@]}")" \
 		--gic v2m
 }
 machine_virtio_its() {
-	boot kunit.enable=0 "DOORBELLS=0 $(selftests "${TESTS[@]}" "${TESTS_BYPASS[@]}")" --iommu virtio
+	boot "" "DOORBELLS=0 $(selftests "${TESTS[@]}" "${TESTS_BYPASS[@]}")" --iommu virtio
 }
 machine_faults() {
 	# Caches of their own: those of procfs must be spared, see the test
-	boot 'kunit.enable=0 slab_nomerge' "VECTORS=3 SPARE=kmalloc-32 $(selftests "${TESTS_FAULTS[@]}")" "${DISK_OF_FEW[@]}"
+	boot slab_nomerge "VECTORS=3 SPARE=kmalloc-32 $(selftests "${TESTS_FAULTS[@]}")" "${DISK_OF_FEW[@]}"
 }
 machine_window_good()      { boot_window good; }
 machine_window_taken()     { boot_window taken; }
@@ -56,7 +56,7 @@ machine_window_malformed() { boot_window malformed; }
 boot_window() {
 	local append command
 	window_case "$1"
-	boot "kunit.enable=0 $append" "$command"
+	boot "$append" "$command"
 }
 
 # The counts that a machine wrote to its console, into $OUT/counts/<machine>

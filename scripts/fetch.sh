@@ -16,7 +16,6 @@ set -euo pipefail
 
 PACKAGE=linux-source-$VERSION
 TARBALL=/usr/src/$PACKAGE.tar.xz
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/msi-iommu
 
 tree_version() {
 	awk '/^VERSION =/ { v = $3 } /^PATCHLEVEL =/ { p = $3 } /^SUBLEVEL =/ { s = $3 }

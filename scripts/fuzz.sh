@@ -41,7 +41,7 @@ fi
 boot() {
 	local shown=0
 	: >"$LOG"
-	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append 'kunit.enable=0 loglevel=5' \
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append loglevel=5 \
 		"${DEVICES[@]}" --add "$BUILD/programs/root" --add "$OUT/root" \
 		--run "/fuzz/fuzz $calls $seed $keep ${ADDRESSES[*]}" \
 		--log "$LOG" --timeout $((calls / SLOWEST + 300)) 2>"$OUT/error" &

@@ -29,7 +29,7 @@ profile_of() { if [ "$1" = 4k ]; then echo base; else echo "$1"; fi; }
 
 # boot <size> <iommu> <gic> <log>
 boot() {
-	local profile variables='KILLS=100 ' append='kunit.enable=0' tests=("${TESTS[@]}")
+	local profile variables='KILLS=100 ' append='' tests=("${TESTS[@]}")
 	profile=$(profile_of "$1")
 	if [ "$2" = smmuv3 ]; then
 		tests=("${TESTS_SMMU[@]}" "${tests[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_KILL[@]}")

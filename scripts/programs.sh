@@ -7,7 +7,7 @@
 # for all of them, with the headers of the build tree:
 #
 #   root/tests     the selftests, as make kselftest-install installs them, lsmsi
-#   root/stress, root/fuzz, root/demo
+#   root/stress, root/fuzz, root/demo, root/bench
 #   kselftest      what make kselftest-install made, with its list
 #   headers        the kernel's headers for user space
 #
@@ -19,7 +19,8 @@ set -euo pipefail
 PROGRAMS=$BUILD/programs
 TESTING=$ROOT/tools/testing
 SELFTESTS=$TESTING/selftests/iommu_msi
-MODULES=("$SELFTESTS"/test_modules/*.c "$ROOT"/tools/boot/modules/*.c)
+MODULES=("$SELFTESTS"/test_modules/*.c "$ROOT"/tools/boot/modules/*.c
+	"$ROOT"/tools/bench/modules/*.[ch])
 
 # changed <stamp> <command...>: whether what the command prints is new
 changed() {
@@ -43,7 +44,7 @@ tree_state() {
 programs_state() {
 	tree_state "$KTREE"
 	aarch64-linux-gnu-gcc -dumpfullversion
-	sources "$TESTING" "$ROOT/tools/iommu" "$ROOT/tools/boot" "$ROOT/scripts/programs.sh"
+	sources "$TESTING" "$ROOT/tools/iommu" "$ROOT/tools/boot" "$ROOT/tools/bench" "$ROOT/scripts/programs.sh"
 }
 
 # compile <program> <sources and options...>
@@ -83,6 +84,8 @@ build_programs() {
 		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
 	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c "$SELFTESTS"/*_util.c
 	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c" "$SELFTESTS/vfio_util.c"
+	compile "$root/bench/irqs_bench" -pthread "$ROOT/tools/bench/irqs_bench.c" "$SELFTESTS/vfio_util.c"
+	cp "$ROOT/tools/bench/run-bench" "$root/bench/"
 	rm -rf "$PROGRAMS/object" "$PROGRAMS/lsmsi"
 }
 
@@ -96,7 +99,8 @@ build_modules() {
 	rm -rf "$out"
 	mkdir -p "$source" "$out/tests"
 	cp "${MODULES[@]}" "$source/"
-	for file in "${MODULES[@]##*/}"; do
+	for file in "$source"/*.c; do
+		file=${file##*/}
 		echo "obj-m += ${file%.c}.o"
 	done >"$source/Kbuild"
 	make -C "$tree" "O=$objects" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \

@@ -18,7 +18,7 @@ TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherw
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
 # An LS-SCFG in the place of the GICv2m. It has no model: vectors can be had, but
 # none is raised, and the host's disk would wait for it.
-LS_SCFG=(--gic v2m --append 'kunit.enable=0 initcall_blacklist=nvme_init'
+LS_SCFG=(--gic v2m --append initcall_blacklist=nvme_init
 	--fdt '-r /intc@8000000/v2m@8020000' --fdt '-c /msi@8020000'
 	--fdt '-ts /msi@8020000 compatible fsl,ls1046a-msi'
 	--fdt '-tx /msi@8020000 reg 0 8020000 0 1000'

@@ -51,7 +51,7 @@ WORKERS=(edu:type1:0000:00:02.0'?' edu:iommufd:0000:00:04.0
 	unbind:0000:00:02.0,0000:00:05.0 remove:0000:03:00.0 affinity look)
 
 # Who wants a device that is in use waits, on a slow machine for long
-APPEND='kunit.enable=0 sysctl.kernel.hung_task_timeout_secs='
+APPEND='sysctl.kernel.hung_task_timeout_secs='
 measure_pace
 APPEND+=$(paced 240)
 if [ -n "$KCSAN" ]; then

@@ -5,13 +5,13 @@
 # few rounds means nothing. Without icount, and with the series' results in
 # the place of the base's: one kernel is enough.
 
-. "$ROOT/scripts/bench-build.sh"
+. "$ROOT/scripts/selftests.sh"
 
 # bench_machine <part> <numbers> <boot.sh's further arguments...>
 bench_machine() {
 	local part=$1 numbers=$2
 	shift 2
-	scripts/boot.sh --profile base --append kunit.enable=0 --add "$CHECK_DIR/bench/root" \
+	scripts/boot.sh --profile base "${adds[@]}" \
 		--run "$numbers sh /bench/run-bench $part" --log "$CHECK_DIR/$part.log" \
 		--timeout 240 "$@"
 }
@@ -25,7 +25,8 @@ results() {
 }
 
 bench_runs() {
-	build_bench base "$CHECK_DIR/bench"
+	local adds
+	with_tests base
 	bench_machine counted 'ROUNDS=16 RUNS=1 MOST=16 VECTORS="1 16"'
 	results counted 30
 	bench_machine parallel 'PARALLEL_ROUNDS=16 PARALLEL_RUNS=1 PARALLEL_VECTORS=4' \
@@ -78,5 +79,5 @@ bench_results() {
 	done
 }
 
-check runs bench_runs 600 kernels/base prepare/root
+check runs bench_runs 600 kernels/base prepare/root prepare/programs
 check report bench_reports 60 prepare/packages
