@@ -16,25 +16,27 @@
 
 #define MSI	VFIO_PCI_MSI_IRQ_INDEX
 
-/* What lsmsi says, and its exit status; -1 if it cannot be run */
+/* What lsmsi says, and its exit status; -1 if it cannot be run, or was killed */
 static int lsmsi(const char *arguments, char *said, size_t size)
 {
 	char self[256], command[512];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	size_t length;
 	FILE *pipe;
+	int status;
 
 	if (n < 0)
 		return -1;
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	snprintf(command, sizeof(command), "%s/lsmsi %s 2>&1", self, arguments);
-	pipe = popen(command, "r");
+	pipe = popen(command, "re");
 	if (!pipe)
 		return -1;
 	length = fread(said, 1, size - 1, pipe);
 	said[length] = '\0';
-	return WEXITSTATUS(pclose(pipe));
+	status = pclose(pipe);
+	return status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 FIXTURE(lsmsi)
