@@ -158,6 +158,8 @@ TEST(kinds)
 	struct space space;
 	struct device edu;
 
+	/* One that never had a driver has no group */
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_unbind(edu_address()));
 	ASSERT_EQ(0, device_set_default_domain(edu_address(), "identity"));
 	EXPECT_TRUE(is_kind("identity"));
