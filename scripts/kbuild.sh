@@ -76,7 +76,7 @@ sparse_patterns() {
 	local dir
 	echo '/*'
 	for dir in Documentation 'arch/*' sound samples tools/perf tools/testing \
-		drivers/{accel,gpu,hid,hwmon,iio,infiniband,input,media,mtd,'net/*',scsi,staging,usb,video} \
+		drivers/{accel,gpu,hid,hwmon,iio,infiniband,'input/*',media,mtd,'net/*',scsi,staging,usb,video/fbdev} \
 		fs/{bcachefs,btrfs,ext4,f2fs,nfs,nfsd,ntfs3,ocfs2,smb,xfs}; do
 		echo "!/$dir/"
 	done
@@ -84,14 +84,15 @@ sparse_patterns() {
 }
 
 # kernel_worktree <directory>: one to build in, of the base. Its stamp is
-# written last: what a killed checkout left is made anew.
+# written last: what a killed checkout left is made anew, and what has other
+# files than it should.
 kernel_worktree() {
 	local dir=$1
-	if [ ! -e "$dir/.complete" ]; then
-		need_disk 2 "$KBUILD" "another tree of the kernel"
+	if ! sparse_patterns | cmp -s - "$dir/.complete"; then
+		need_disk 1 "$KBUILD" "another tree of the kernel"
 		worktree "$dir" --no-checkout
 		sparse_patterns | KGIT_TREE=$dir kgit sparse-checkout set --no-cone --stdin
 		KGIT_TREE=$dir kgit checkout -q --detach base
-		touch "$dir/.complete"
+		sparse_patterns >"$dir/.complete"
 	fi
 }
