@@ -194,6 +194,22 @@ in_lock() {
 	fi
 }
 
-# --- ccache (placeholder)
-ccache_start() { :; }
-ccache_rates() { :; }
+# --- ccache ---------------------------------------------------------------------
+
+# ccache_start: from here on, what ccache finds is logged, of children, too.
+# ccache_rates: that in one line. The cache's own counts are everybody's.
+ccache_start() {
+	export CCACHE_STATSLOG=${OUT:-$BUILD/run}.ccache
+	: >"$CCACHE_STATSLOG"
+}
+ccache_rates() {
+	sed '/^#/d' "$CCACHE_STATSLOG" | sort | uniq -c | awk '
+		{ n[$2] = $1 }
+		END {
+			hits = n["direct_cache_hit"] + n["preprocessed_cache_hit"]
+			all = hits + n["cache_miss"]
+			if (all)
+				printf "ccache had %d of %d compilations (%d %%), %d of them without the preprocessor\n",
+					hits, all, hits * 100 / all, n["direct_cache_hit"]
+		}'
+}
