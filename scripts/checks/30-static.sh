@@ -8,44 +8,54 @@
 . "$ROOT/scripts/checks/common.sh"
 
 one_by_one
-check commits-build static_commits 2000
-check sparse-w1 static_sparse 1200
-check kernel-doc static_kernel_doc
-check doc-example static_doc_example
-check kselftest-install static_kselftest_install
+check commits-build static_commits 2000 prepare/tree builds/modules
+check sparse-w1 static_sparse 1200 prepare/tree
+check kernel-doc static_kernel_doc 600 prepare/tree
+check doc-example static_doc_example 600 prepare/tree
+check kselftest-install static_kselftest_install 600 prepare/tree kernels/base
 
 # Named as seen from each other like every kernel's tree and object directory
 # (../linux): what another build compiled, ccache has.
 WALK=$KBUILD/walk/linux
 WALK_OUT=$KBUILD/walk/arm64
 
-WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config")
+# The configuration of builds/modules, which most of the objects come from
+WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CONFIGS/modules.config")
 
 # walk_to <commit>: the tree, and its configuration where Kconfig files changed
 walk_to() {
-	local from
+	local from with
 	kernel_worktree "$WALK"
 	# What was killed may have left its lock; nobody else is in this tree.
 	rm -f "$(KGIT_TREE=$WALK kgit rev-parse --absolute-git-dir)/index.lock"
-	from=$(cat "$WALK_OUT/configured" 2>/dev/null || true)
 	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
-	if [ -n "$from" ] && ! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null &&
-		[ "$(cat "${WALK_CONFIG[@]}")" = "$(cat "$WALK_OUT/wanted.config")" ]; then
+	with=$(cat "${WALK_CONFIG[@]}" | sha256sum)
+	read -r from _ 2>/dev/null <"$WALK_OUT/configured" || from=
+	if [ -n "$from" ] && [ "$(cat "$WALK_OUT/configured")" = "$from $with" ] &&
+		! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null; then
 		return 0
 	fi
+	rm -f "$WALK_OUT/configured"
 	kconfigure arm64 "$WALK" "$WALK_OUT" "${WALK_CONFIG[@]}"
-	cat "${WALK_CONFIG[@]}" >"$WALK_OUT/wanted.config"
-	kgit rev-parse "$1" >"$WALK_OUT/configured"
+	echo "$(kgit rev-parse "$1") $with" >"$WALK_OUT/configured"
 }
 
+# Each commit compiles. Every fourth one and the last are linked, as well: that
+# is where most of the time would go.
 static_commits() {
-	local commit dirs title file
+	local commit dirs title file n=0 commits targets
 	mapfile -t dirs < <(touched_dirs)
-	for commit in $(kgit rev-list --reverse base..msi-iommu); do
+	mapfile -t commits < <(kgit rev-list --reverse base..msi-iommu)
+	for commit in "${commits[@]}"; do
+		n=$((n + 1))
 		title=$(kgit show -s --format='%h %s' "$commit")
 		echo "== $title"
 		walk_to "$commit"
-		kmake arm64 "$WALK" "$WALK_OUT" "${dirs[@]}" || die "does not build: $title"
+		targets=("${dirs[@]}")
+		if [ $((n % 4)) -eq 0 ] || [ "$n" -eq ${#commits[@]} ]; then
+			targets=(vmlinux modules)
+		fi
+		kmake arm64 "$WALK" "$WALK_OUT" "${targets[@]}" || die "does not build: $title"
 	done
 	in_effect "$WALK_OUT"
 	# A file that no configuration compiles is not checked by this.
