@@ -11,8 +11,8 @@ one_by_one
 check commits-build static_commits 2000 prepare/tree builds/modules
 check sparse-w1 static_sparse 1200 prepare/tree
 check kernel-doc static_kernel_doc 600 prepare/tree
-check doc-example static_doc_example 600 prepare/tree
-check kselftest-install static_kselftest_install 600 prepare/tree kernels/base
+check doc-example static_doc_example 120 prepare/tree prepare/programs
+check kselftest-install static_kselftest_install 300 prepare/programs kernels/base
 
 # Named as seen from each other like every kernel's tree and object directory
 # (../linux): what another build compiled, ccache has.
@@ -109,30 +109,28 @@ static_kernel_doc() {
 
 # What a page of the documentation shows must compile, as a user would do it.
 static_doc_example() {
-	local headers=$CHECK_DIR/headers
-	make -C "$KTREE" "O=$CHECK_DIR/out" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$headers"
 	sed -n '/^The window for MSIs$/,/^IOMMUFD and vfio/s/^\t//p' \
 		"$KTREE/Documentation/driver-api/vfio.rst" >"$CHECK_DIR/example.c"
 	grep -q move_msi_window "$CHECK_DIR/example.c" || die "vfio.rst has no example"
-	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -isystem "$headers/include" \
+	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -isystem "$BUILD/programs/headers/include" \
 		-c -o "$CHECK_DIR/example.o" "$CHECK_DIR/example.c"
 }
 
-# The selftests in the place that they have in a kernel tree, installed by its
-# own make kselftest-install; the modules are built against the base kernel.
+# What make kselftest-install makes of the selftests: programs.sh has called it for
+# the programs, here it is for the modules, against the base kernel.
 static_kselftest_install() {
-	local tree=$CHECK_DIR/tree installed=$CHECK_DIR/installed test
+	local tree=$CHECK_DIR/tree installed=$CHECK_DIR/installed programs=$BUILD/programs/kselftest test
+	for test in tools/testing/selftests/iommu_msi/*_test.c; do
+		test=$(basename "$test" .c)
+		[ -x "$programs/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
+		grep -q "iommu_msi:$test" "$programs/kselftest-list.txt" || die "kselftest-list.txt has no $test"
+	done
 	mkdir -p "$tree"
 	kgit archive msi-iommu -- Makefile scripts tools include arch/arm64/include arch/arm64/Makefile | tar -x -C "$tree"
 	cp -R tools/testing/selftests/iommu_msi "$tree/tools/testing/selftests/"
-	make -C "$KTREE" "O=$CHECK_DIR/out" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$tree/usr"
-	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
+	ln -s "$BUILD/programs/headers" "$tree/usr"
+	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi TEST_GEN_PROGS= \
 		CROSS_COMPILE=aarch64-linux-gnu- "KDIR=$KBUILD/base" "INSTALL_PATH=$installed" install
-	for test in "$tree"/tools/testing/selftests/iommu_msi/*_test.c; do
-		test=$(basename "$test" .c)
-		[ -x "$installed/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
-		grep -q "iommu_msi:$test" "$installed/kselftest-list.txt" || die "kselftest-list.txt has no $test"
-	done
 	for test in tools/testing/selftests/iommu_msi/test_modules/*.c; do
 		test=test_modules/$(basename "$test" .c).ko
 		[ -s "$installed/iommu_msi/$test" ] || die "make kselftest-install leaves out $test"
