@@ -60,10 +60,10 @@ lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
 	@$(MAKE) --no-print-directory -C tools/iommu O=../../build/lsmsi
 	@echo "build/lsmsi/lsmsi; make -C tools/iommu install has its manual page, too"
 
-series:		## write the mail-ready series with its cover letter to build/series/
+series:		## write the mail-ready series with its cover letter to build/series/ [FORMAT=quilt: to build/quilt/]
 	@scripts/series.sh
 
-refresh:	## bring commits of the build tree back into the files here [TREE=path FORCE=1]
+refresh:	## bring commits of the build tree back into the files here [TREE=path BASE=commit FORCE=1]
 	@scripts/refresh.sh $(if $(TREE),$(call quote,$(TREE)))
 
 menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)

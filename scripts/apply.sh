@@ -49,10 +49,9 @@ if [ "${1:-}" = --may-discard ]; then
 fi
 "$ROOT/scripts/fetch.sh"
 in_lock "$KBUILD/.tree.lock"
-check_series "$PATCHES" "$ROOT"
-# The same files make the same commits: nothing to do, and whoever works in
+# The same patches make the same commits: nothing to do, and whoever works in
 # the build tree is left alone.
-digest="$(series_digest "$PATCHES" "$ROOT") $(kgit rev-parse base)"
+digest="$(series_digest) $(kgit rev-parse base)"
 if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
 	kgit rev-parse -q --verify refs/heads/msi-iommu >/dev/null; then
 	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
@@ -62,8 +61,9 @@ if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
 	exit 0
 fi
 check_tree
-tip=$(build_commits "$PATCHES" "$ROOT" base)
+mapfile -t patches < <(patches_of "$PATCHES")
+tip=$(am_patches base "${patches[@]}")
 kgit checkout -q -B msi-iommu "$tip"
 kgit update-ref refs/sync "$tip"
 echo "$digest" >"$KBUILD/.applied"
-msg "series applied: $(kgit rev-list --count base.."$tip") patches on Linux $(tree_version_of base)"
+msg "series applied: ${#patches[@]} patches on Linux $(tree_version_of base)"

@@ -1,36 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2153,SC2034
 #
-# The series as it would be mailed, and its two forms.
+# The series as it would be mailed and carried, and what it adds.
 
 . "$ROOT/scripts/checks/common.sh"
 
 one_by_one
 check git-am series_git_am 600 prepare/tree
-check round-trip series_round_trip 600 prepare/tree
+check quilt series_quilt 600 prepare/tree
+check files series_files 600 prepare/tree
 check checkpatch series_checkpatch 600 prepare/tree
 check menuconfig series_menuconfig 600 prepare/tree
 
-series_git_am() { scripts/series.sh; }
+series_git_am() { FORMAT=mail scripts/series.sh; }
+series_quilt()  { FORMAT=quilt scripts/series.sh; }
 
-# What apply made, written back, is what is here, to the byte.
-series_round_trip() {
-	local path
-	split_commits "$(kgit rev-parse base)" "$(kgit rev-parse msi-iommu)" "$CHECK_DIR"
+# The commits that apply made, written back, are what is here, to the byte; and
+# so is each file that they add.
+series_files() {
+	local path here=$CHECK_DIR/here
+	format_patches base msi-iommu "$CHECK_DIR/patches"
 	[ -s "$CHECK_DIR/patches/series" ] || die "the series is empty"
 	diff -r -x cover.txt -x verified "$CHECK_DIR/patches" "$PATCHES" ||
-		die "patches/$VERSION is not what make refresh writes"
-	(cd "$CHECK_DIR/files" && find . -type f -printf '%P\n') | while IFS= read -r path; do
-		cmp "$CHECK_DIR/files/$path" "$path" || die "$path is not what the series adds"
-	done
+		die "patches/$VERSION is not what make refresh writes" "make apply, then make refresh"
+	added_files base msi-iommu >"$CHECK_DIR/added"
+	while IFS= read -r path; do
+		kgit cat-file blob "msi-iommu:$path" >"$here"
+		cmp "$here" "$path" ||
+			die "$path is not what the series adds" "change it in ${KTREE#"$ROOT"/} and make refresh"
+	done <"$CHECK_DIR/added"
+	printf '%d patches, %d files that they add\n' "$(wc -l <"$CHECK_DIR/patches/series")" "$(wc -l <"$CHECK_DIR/added")"
 }
 
 # checkpatch-exceptions: <TYPE> <patch, without number, as a glob>: <reason>
 series_checkpatch() {
 	local exceptions=scripts/checks/checkpatch-exceptions found="$CHECK_DIR/found" bad=0
 	local file type patch rule glob reason mails
-	kgit format-patch -q --no-signature --no-renames --zero-commit -o "$CHECK_DIR/mails" base..msi-iommu
-	mails=("$CHECK_DIR"/mails/*)
+	mapfile -t mails < <(patches_of "$PATCHES")
 	# Debian's python3 first: checkpatch runs spdxcheck, with Debian's modules.
 	(cd "$KTREE" && PATH=/usr/bin:$PATH scripts/checkpatch.pl --strict --terse --show-types --no-summary \
 		"${mails[@]}") >"$found" 2>"$CHECK_DIR/stderr" || true
