@@ -80,7 +80,7 @@ sparse_patterns() {
 		fs/{bcachefs,btrfs,ext4,f2fs,nfs,nfsd,ntfs3,ocfs2,smb,xfs}; do
 		echo "!/$dir/"
 	done
-	printf '%s\n' /arch/arm64/ '!/arch/arm64/boot/dts/' 'Kconfig*' 'Makefile*' 'Kbuild*'
+	printf '%s\n' /arch/arm64/ /arch/x86/entry/syscalls/ '!/arch/arm64/boot/dts/' 'Kconfig*' 'Makefile*' 'Kbuild*'
 }
 
 # kernel_worktree <directory>: one to build in, of the base. Its stamp is
