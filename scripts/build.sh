@@ -25,7 +25,10 @@ vanilla)
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/$profile
 	;;
-debug | kcsan | 64k | 16k | coverage) fragments+=("$ROOT/configs/$profile.config") ;;
+debug | kcsan | 64k | 16k | coverage)
+	fragments+=("$ROOT/configs/$profile.config")
+	alone_in_ccache
+	;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac
 

@@ -17,7 +17,7 @@ prepare_tree() {
 	fi
 	scripts/apply.sh
 	if [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse refs/sync)" ] ||
-		[ -n "$(kgit status --porcelain | head -n 1)" ]; then
+		[ -n "$(kgit status --porcelain | sed -n 1p)" ]; then
 		die "the build tree is not what patches/$VERSION says" "make refresh first"
 	fi
 }

@@ -36,12 +36,19 @@ builds_nomsi() {
 		die "IOMMU_MSI=n and msi-iommu is compiled all the same"
 }
 # Of 32 bits: what divides 64 bits by 64 is seen by the linker alone.
-builds_arm() { build arm arm 'vmlinux modules' "$CONFIGS/arm.config"; }
+builds_arm() {
+	alone_in_ccache
+	build arm arm 'vmlinux modules' "$CONFIGS/arm.config"
+}
 
 # The stubs, and another compiler, for symbols that the above have linked: what
 # is touched is compiled, no more.
-builds_x86_64() { build x86_64 x86_64 "$(touched_dirs | paste -sd' ')" "$CONFIGS/x86_64.config"; }
+builds_x86_64() {
+	alone_in_ccache
+	build x86_64 x86_64 "$(touched_dirs | paste -sd' ')" "$CONFIGS/x86_64.config"
+}
 builds_clang() {
+	alone_in_ccache
 	build clang clang "$(touched_dirs | paste -sd' ')" \
 		configs/base.config configs/kunit.config "$CONFIGS/arm64.config"
 }
