@@ -48,7 +48,8 @@
 # by its own name; one that is skipped, missing from its plan or cut off has
 # failed. A function which runs tests therefore copies the console log there
 # (`cp "$log" "$CHECK_DIR/smmuv3.ktap"`); it need not look into it. A .ktap
-# file without any case is a failure.
+# file without any case is a failure. The kernel's own parser reads it: such a
+# check needs prepare/tree.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -60,7 +60,7 @@ tools_install() {
 	[ -z "$left" ] || die "make clean leaves $left"
 }
 
-check lsmsi tools_lsmsi 120 prepare/packages
-check lsmsi-sanitized tools_sanitized 120 prepare/packages
+check lsmsi tools_lsmsi 120 prepare/tree
+check lsmsi-sanitized tools_sanitized 120 prepare/tree
 check lsmsi-arm64 tools_arm64 120 prepare/packages
 check lsmsi-install tools_install 120 prepare/packages
