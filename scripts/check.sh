@@ -161,7 +161,7 @@ select_checks() {
 # --- results -----------------------------------------------------------------
 
 number=0 passed=0 failed=0
-failures=() skips=()
+failures=() skips=() changed=1	# a state, since somebody looked what may start
 declare -A state=() rows=() took_of=()	# by check; waiting, running, passed, failed, skipped
 
 reason() {
@@ -189,7 +189,7 @@ result() {	# <ok|not ok> <id> <seconds or empty> [<why> <log>]
 
 # skip <id> <reason>
 skip() {
-	state[$1]=skipped
+	state[$1]=skipped changed=1
 	skips+=("$1")
 	rows[$1]="$1 - - skipped"
 	printf 'skipped %s: %s\n' "$1" "$2"
@@ -219,7 +219,7 @@ judge() {
 	else
 		result "not ok" "$id" "$took" "${why:-$(reason "$log")}" "$log"
 	fi
-	state[$id]=passed
+	state[$id]=passed changed=1
 	[ "$failed" -eq "$before" ] || state[$id]=failed
 	took_of[$id]=$took
 	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
@@ -497,7 +497,10 @@ run_checks() {
 			at_deadline
 			return
 		fi
-		start_what_may
+		if [ -n "$changed" ]; then
+			changed=
+			start_what_may
+		fi
 		if [ $((SECONDS - sampled)) -ge "$SAMPLE" ]; then
 			for id in "${!pid_of[@]}"; do
 				sample "$id"
