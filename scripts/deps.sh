@@ -28,12 +28,32 @@ check_distribution() {
 	debian:bookworm | debian:trixie) ;;
 	*)
 		die "this is neither Debian 12 (bookworm) nor 13 (trixie) but: ${name:-unknown}" \
-			"the kernel source and the tools are Debian's packages: use a root of it, as 'mmdebstrap trixie root && chroot root' gives one, or a container of debian:trixie"
+			"the kernel source and the tools are Debian's packages: use a root of it, as 'mmdebstrap trixie root && chroot root' gives one, or a container of debian:trixie; for apply, build, series and refresh a kernel clone is enough: BASE_TREE=path BASE=v6.12.117"
 		;;
 	esac
 	if ! have apt-get || ! have dpkg-query; then
 		die "apt-get or dpkg-query is missing" "use a complete $name"
 	fi
+}
+
+# With a kernel tree of one's own, its source package is not needed; on another
+# distribution nothing can be installed here, and what is missing is said by what
+# needs it.
+own_tree() {
+	local i tool missing=()
+	if (check_distribution) 2>/dev/null; then
+		for i in "${!wanted[@]}"; do
+			[ "${wanted[i]}" != "linux-source-$VERSION" ] || unset "wanted[i]"
+		done
+		return
+	fi
+	for tool in git make gcc aarch64-linux-gnu-gcc bc bison flex ccache; do
+		have "$tool" || missing+=("$tool")
+	done
+	if [ ${#missing[@]} -gt 0 ]; then
+		die "not found: ${missing[*]}" "on a system other than Debian 12 and 13, packages are yours to install"
+	fi
+	exit 0
 }
 
 # missing_packages <package...>: those that are not installed, one a line
@@ -110,7 +130,11 @@ done
 if [ ${#wanted[@]} -eq 0 ]; then
 	die "deps.sh: no purpose" "usage: deps.sh build|demo|lsmsi|bench|check ..."
 fi
-check_distribution
+if [ -n "${BASE_TREE:-}" ]; then
+	own_tree
+else
+	check_distribution
+fi
 mapfile -t missing < <(missing_packages "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
 	install "${missing[@]}"

@@ -16,7 +16,8 @@ export LC_ALL=C.UTF-8
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VERSION=6.12
 BUILD=$ROOT/build
-KBUILD=$BUILD/$VERSION          # object directories: $KBUILD/<profile>
+# object directories: $KBUILD/<profile>; those of a kernel of one's own beside them
+KBUILD=$BUILD/$VERSION${BASE_TREE:+-${BASE:-base}}
 KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
 KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION

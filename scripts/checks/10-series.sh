@@ -9,6 +9,7 @@ one_by_one
 check git-am series_git_am 600 prepare/tree
 check quilt series_quilt 600 prepare/tree
 check files series_files 600 prepare/tree
+check rejected series_rejected 300 prepare/tree
 check checkpatch series_checkpatch 600 prepare/tree
 check menuconfig series_menuconfig 600 prepare/tree
 
@@ -30,6 +31,23 @@ series_files() {
 			die "$path is not what the series adds" "change it in ${KTREE#"$ROOT"/} and make refresh"
 	done <"$CHECK_DIR/added"
 	printf '%d patches, %d files that they add\n' "$(wc -l <"$CHECK_DIR/patches/series")" "$(wc -l <"$CHECK_DIR/added")"
+}
+
+# On a base that it does not fit, the patch and the place are named.
+series_rejected() {
+	local file=drivers/vfio/container.c tree=$CHECK_DIR/tree patches said
+	sparse_worktree "$tree" base <<<"$file"
+	sed -i 's/^/changed /' "$tree/$file"
+	KGIT_TREE=$tree kgit -c user.name=check -c user.email=check@localhost commit -q -a -m "another base"
+	mapfile -t patches < <(patches_of "$PATCHES")
+	if said=$(am_patches "$(KGIT_TREE=$tree kgit rev-parse HEAD)" "${patches[@]}" 2>&1); then
+		die "the series applies to a base that has another $file"
+	fi
+	rm -rf "$tree"
+	prune_worktrees
+	printf '%s\n' "$said"
+	grep -q "the hunk at line [0-9]* of $file" <<<"$said" || die "the hunk is not named"
+	grep -q "error: 'vfio: .*' does not apply to: $file" <<<"$said" || die "the patch and the file are not named"
 }
 
 # checkpatch-exceptions: <TYPE> <patch, without number, as a glob>: <reason>
