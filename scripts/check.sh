@@ -315,7 +315,7 @@ start() {
 	rm -rf "$CHECK_DIR"
 	mkdir -p "$CHECK_DIR/log"
 	MSI_LOGDIR=$CHECK_DIR/log PACE=$PACE setsid "$0" --function "${function_of[$id]}" \
-		>"$CHECK_LOG" 2>&1 </dev/null 9>&- &
+		>"$CHECK_LOG" 2>&1 </dev/null 8<&- 9>&- &
 	pid_of[$id]=$!
 	state[$id]=running
 	started[$id]=$SECONDS

@@ -59,7 +59,7 @@ enter() {
 		bash -euc 'mount --rbind /dev "$0/dev"; mount -t proc proc "$0/proc"
 			mount --rbind /sys "$0/sys"
 			exec chroot "$0" bash -euc "$1"' \
-		"$root" "cd /root/msi-iommu; apt-get -q update >/dev/null; $1" </dev/null
+		"$root" "cd /root/msi-iommu; apt-get -q update >/dev/null; $1" </dev/null 9>&-
 }
 
 "$ROOT/scripts/deps.sh" demo

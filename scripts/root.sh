@@ -46,7 +46,8 @@ proxy_options() {
 		done || true
 }
 
-# download <tar>: a root with the packages unpacked, none configured
+# download <tar>: a root with the packages unpacked, none configured. What
+# mmdebstrap opens must have a number of one digit: dash knows no other.
 download() {
 	local sources options
 	sources=$(apt_sources)
@@ -58,7 +59,7 @@ download() {
 	mapfile -t options < <(proxy_options)
 	logged "$LOGDIR/root.log" "downloading the arm64 packages (no network, or a mirror without arm64?)" \
 		as_root "unpacking arm64 packages" mmdebstrap --variant=extract --architectures=arm64 --format=tar \
-		--include="$PACKAGES" "${options[@]}" "$SUITE" "$1" "$sources"
+		--include="$PACKAGES" "${options[@]}" "$SUITE" "$1" "$sources" 9>&-
 }
 
 # needed <root> <file>: names of the shared objects that the file names
