@@ -16,7 +16,7 @@
 # the irq core that all devices share, in thousandths.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"
 
 BENCH=$ROOT/tools/bench

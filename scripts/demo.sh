@@ -13,7 +13,7 @@
 # device there. BASE=1: the same with the unpatched kernel, which must fail.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/demo-args.sh"
 
 demo_arguments

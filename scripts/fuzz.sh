@@ -11,7 +11,7 @@
 # the same programs again.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 
 PROFILE=debug
 OUT=${MSI_OUT:-$BUILD/fuzz}

@@ -11,7 +11,7 @@
 # recipe, so a half-done or outdated state is seen and done again.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 
 SUITE=$(os_field VERSION_CODENAME)	# a Debian that deps.sh knows
 PACKAGES=qemu-system-arm,busybox-static

@@ -16,7 +16,7 @@
 # kernel): a register that was not written would be taken for a lost interrupt.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 
 PROFILE=debug KCSAN=
 if [ "${1:-}" = --kcsan ]; then
