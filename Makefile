@@ -69,7 +69,7 @@ refresh:	## bring commits of the build tree back into the files here [TREE=path 
 menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)
 	@scripts/menuconfig.sh
 
-check:		## every check, as CI runs them [CHECK="group group/name ..." JOBS=n]
+check:		## every check, as CI runs them [CHECK="group group/name ..." JOBS=n DEADLINE=seconds PACE=n]
 	@scripts/check.sh $(CHECK)
 
 clean:		## remove what was built, keep the kernel source and downloads

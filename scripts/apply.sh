@@ -60,10 +60,23 @@ if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
 	fi
 	exit 0
 fi
+if [ -s "$KBUILD/.applying" ]; then
+	rm -f "$KTREE/.git/index.lock"
+	kgit checkout -q --force -B msi-iommu "$(cat "$KBUILD/.applying")"
+	kgit update-ref refs/sync msi-iommu
+	rm "$KBUILD/.applying"
+fi
 check_tree
 mapfile -t patches < <(patches_of "$PATCHES")
-tip=$(am_patches base "${patches[@]}")
+work=$(mktemp -d -p "$KBUILD" .am.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+am_patches "$work" base "${patches[@]}"
+kgit fetch -q "$work" HEAD
+tip=$(kgit rev-parse FETCH_HEAD)
+# What is checked out halfway when this is killed is nobody's work
+echo "$tip" >"$KBUILD/.applying"
 kgit checkout -q -B msi-iommu "$tip"
 kgit update-ref refs/sync "$tip"
 echo "$digest" >"$KBUILD/.applied"
+rm -f "$KBUILD/.applying"
 msg "series applied: ${#patches[@]} patches on Linux $(tree_version_of base)"

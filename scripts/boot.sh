@@ -222,10 +222,7 @@ cleanup() {
 # --- verdict -----------------------------------------------------------------
 
 last_line() { grep -av '^qemu-system-aarch64: terminating' "$log" | grep -av '^$' | tail -n 1; }
-# fail <what> [<why>]: with the status in `code`
-fail() {
-	(die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log") || exit "$code"
-}
+fail() { die "the machine ${profile}/${gic}/${iommu}: $1" "${2:-}" "$log"; }
 configured() { grep -q "^CONFIG_$1=y" "$KBUILD/$profile/.config"; }
 
 # What /init found, or else what the command said last.
@@ -235,13 +232,13 @@ last_words() {
 }
 
 judge() {
-	local status=$1 result splat code=1
+	local status=$1 result splat die_status=1
 	splat=$(grep -a -E "$SPLATS" "$log" | grep -a -v -m 1 -E "$HARMLESS" || true)
 	if [ -n "$splat" ]; then
 		fail "the kernel complained" "$splat"
 	fi
-	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
-		code=124
+	if [ "$status" -eq 124 ] || { [ "$status" -eq 137 ] && [ "$took" -ge "$limit" ]; }; then
+		die_status=124
 		fail "it did not end within $limit s" "its last line: $(last_line)"
 	fi
 	result=$(sed -n 's/^MSI-IOMMU-RESULT: \([0-9]*\)$/\1/p' "$log")
@@ -259,14 +256,16 @@ judge() {
 }
 
 run() {
-	local status=0
+	local status=0 began took
 	mkdir -p "$(dirname "$log")"
 	limit=$(paced "$limit")
+	began=$SECONDS
 	timeout -k 5 "$limit" "${qemu[@]}" -monitor none -serial stdio \
 		>"$log" 2>&1 </dev/null &
 	pid=$!
 	wait "$pid" || status=$?
 	pid=''
+	took=$((SECONDS - began))
 	sed -i 's/\r*$//' "$log"
 	judge "$status"
 }

@@ -172,4 +172,4 @@ compile
 if [ -z "$dirty" ]; then
 	echo "$identity" >"$out/.built"
 fi
-msg "kernel $profile: build/$VERSION/$profile/arch/arm64/boot/Image after $SECONDS s"
+msg "kernel $profile: ${out#"$ROOT"/}/arch/arm64/boot/Image after $SECONDS s"

@@ -52,6 +52,7 @@
 # check needs prepare/tree.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+SECONDS=0
 
 # A person's make menuconfig has no say in what is checked. What needs packages
 # starts when they are there.
@@ -223,13 +224,13 @@ judge() {
 	[ "$failed" -eq "$before" ] || state[$id]=failed
 	took_of[$id]=$took
 	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
-	[ "${state[$id]}" != passed ] || remember "$id" "$took"
+	[ "${state[$id]}" != passed ] || remember "$id" "$took" 2>&1
 }
 
 # --- how long a check takes ----------------------------------------------------
 
 # in_seconds <file> <id>
-in_seconds() { awk -v id="$2" '$1 == id { s = $2 } END { if (s) print s }' "$1" 2>/dev/null || true; }
+in_seconds() { awk -v id="$2" '$1 == id { print $2; exit }' "$1" 2>/dev/null || true; }
 
 # expected <id>: at the machine's pace
 expected() {
@@ -239,17 +240,17 @@ expected() {
 	echo $((${seconds:-60} * PACE))
 }
 
-# remember <id> <seconds>
+# remember <id> <seconds>; without a cache nothing is remembered
 remember() {
-	mkdir -p "$CACHE"
+	mkdir -p "$CACHE" || return 0
 	(
 		flock 7
 		{
 			awk -v id="$1" '$1 != id' "$OWN_SECONDS" 2>/dev/null || true
-			echo "$1 $((($2 + start_pace[$1] - 1) / start_pace[$1]))"
+			echo "$1 $(($2 / start_pace[$1] + 1))"
 		} >"$OWN_SECONDS.tmp"
 		mv "$OWN_SECONDS.tmp" "$OWN_SECONDS"
-	) 7>"$CACHE/.seconds.lock"
+	) 7>"$CACHE/.seconds.lock" || warn "cannot write $OWN_SECONDS"
 }
 
 # --- processes -------------------------------------------------------------------
@@ -258,34 +259,52 @@ declare -A pid_of=() started=() start_pace=() worst_pace=() repeated=()
 declare -A mark=() mark_ticks=() mark_bytes=()	# the last progress
 
 # Each check is a session, by which all its processes are found
-in_session() {
-	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v session="$1" '
+in_sessions() {
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v sessions=" $* " '
 		{ pid = $1; sub(/^.*\) /, "") }
-		$4 == session && $1 != "Z" { print pid, $12 + $13 + $14 + $15 }'
+		index(sessions, " " $4 " ") && $1 != "Z" { print pid, $12 + $13 + $14 + $15 }'
 }
 
-end_session() {
+# end_sessions <leader...>: a leader that has not made its session yet, too
+end_sessions() {
 	local signal pid
+	[ $# -gt 0 ] || return 0
 	for signal in TERM KILL; do
+		for pid; do
+			kill "-$signal" "$pid" 2>/dev/null || true
+		done
 		while read -r pid _; do
 			kill "-$signal" "$pid" 2>/dev/null || true
-		done < <(in_session "$1")
+		done < <(in_sessions "$@")
 		for _ in $(seq $((GRACE * 5))); do
-			[ -n "$(in_session "$1")" ] || return 0
+			[ -n "$(in_sessions "$@")" ] || return 0
 			sleep 0.2
 		done
 	done
 }
 
 end_all() {
-	local id
-	for id in "${!pid_of[@]}"; do
-		end_session "${pid_of[$id]}"
-	done
+	trap '' INT TERM HUP
+	end_sessions "${pid_of[@]}"
+	rm -f "$OUT.sessions"
 }
 
+# What a run that was killed has left. A process of that number that began at
+# another time is not the session's leader, but somebody else.
+end_left() {
+	local leader began now
+	while read -r leader began; do
+		now=$(begin_of "$leader")
+		if [ -z "$now" ] || [ "$now" = "$began" ]; then
+			end_sessions "$leader"
+		fi
+	done < <(cat "$OUT.sessions" 2>/dev/null || true)
+	: >"$OUT.sessions"
+}
+begin_of() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20 || true; }
+
 # The CPU time of a check's processes, in ticks, and the bytes that it wrote
-ticks() { in_session "${pid_of[$1]}" | awk '{ sum += $2 } END { print sum + 0 }'; }
+ticks() { in_sessions "${pid_of[$1]}" | awk '{ sum += $2 } END { print sum + 0 }'; }
 bytes() {
 	{ find "$OUT/$1" "$OUT/$1.log" -maxdepth 2 -type f -printf '%s\n' 2>/dev/null || true; } |
 		awk '{ sum += $1 } END { print sum + 0 }'
@@ -314,9 +333,10 @@ start() {
 	export CHECK_DIR=$OUT/$id CHECK_LOG=$OUT/$id.log
 	rm -rf "$CHECK_DIR"
 	mkdir -p "$CHECK_DIR/log"
-	MSI_LOGDIR=$CHECK_DIR/log PACE=$PACE setsid "$0" --function "${function_of[$id]}" \
+	MSI_LOGDIR=$CHECK_DIR/log PACE=$PACE setsid "$ROOT/scripts/check.sh" --function "${function_of[$id]}" \
 		>"$CHECK_LOG" 2>&1 </dev/null 8<&- 9>&- &
 	pid_of[$id]=$!
+	echo "$! $(begin_of $!)" >>"$OUT.sessions"
 	state[$id]=running
 	started[$id]=$SECONDS
 	start_pace[$id]=$PACE
@@ -332,22 +352,38 @@ once_more() {
 		return 1
 	fi
 	repeated[$id]=1
-	printf '# %s: %s; the machine became %d times slower meanwhile: once more\n' "$id" "$2" \
-		$((worst_pace[$id] / start_pace[$id]))
+	printf '# %s: %s, at pace %d; it became %d meanwhile: once more\n' "$id" "$2" \
+		"${start_pace[$id]}" "${worst_pace[$id]}"
 	PACE=${worst_pace[$id]}
+	fits "$id" || return 0
 	start "$id"
+}
+
+# fits <id>: it ends before the deadline; else it is skipped
+fits() {
+	local seconds left
+	[ -n "$DEADLINE" ] || return 0
+	seconds=$(expected "$1")
+	left=$((DEADLINE - SECONDS))
+	[ "$seconds" -ge "$left" ] || return 0
+	skip "$1" "it takes $seconds s at pace $PACE, and $left s are left"
+	return 1
 }
 
 ended() {
 	local id=$1 status=$2 took
 	took=$((SECONDS - started[$id]))
-	end_session "${pid_of[$id]}"
+	end_sessions "${pid_of[$id]}"
 	unset "pid_of[$id]"
-	case $status in
-	4) skip "$id" "$(sed -n 's/^skipped: //p' "$OUT/$id.log" | tail -n 1)" ;;
-	124) once_more "$id" "$(reason "$OUT/$id.log")" || judge "$id" 124 "$took" ;;
-	*) judge "$id" "$status" "$took" ;;
-	esac
+	if [ "$status" -eq 4 ] && [[ $(tail -n 1 "$OUT/$id.log") == 'skipped: '?* ]]; then
+		skip "$id" "$(tail -n 1 "$OUT/$id.log" | sed 's/^skipped: //')"
+	elif [ "$status" -eq 124 ] && once_more "$id" "$(reason "$OUT/$id.log")"; then
+		:
+	elif [ "$status" -gt 128 ] && [ "$status" -ne 143 ]; then
+		judge "$id" "$status" "$took" "ended by signal $((status - 128)): $(reason "$OUT/$id.log")"
+	else
+		judge "$id" "$status" "$took"
+	fi
 }
 
 # too_long <id>: its limit has passed; on a slower machine it has more time
@@ -356,7 +392,7 @@ too_long() {
 	look_at_pace
 	limit=$((limit_of[$id] * worst_pace[$id]))
 	[ $((SECONDS - started[$id])) -ge "$limit" ] || return 0
-	end_session "${pid_of[$id]}"
+	end_sessions "${pid_of[$id]}"
 	unset "pid_of[$id]"
 	once_more "$id" "no end after $limit s" ||
 		judge "$id" 124 $((SECONDS - started[$id])) "no end after $limit s"
@@ -408,7 +444,7 @@ alone_runs() {
 # try_start <id>: starts or skips it if its time has come. Status 1: nothing
 # else may start before it.
 try_start() {
-	local id=$1 needs seconds left
+	local id=$1 needs
 	needs=$(needs_are "$id")
 	case $needs in
 	met) ;;
@@ -425,22 +461,19 @@ try_start() {
 	elif [ -n "${is_serial[${id%%/*}]:-}" ] && serial_runs "${id%%/*}"; then
 		return 0
 	fi
+	fits "$id" || return 0
 	look_at_pace
-	if [ -n "$DEADLINE" ]; then
-		seconds=$(expected "$id")
-		left=$((DEADLINE - SECONDS))
-		if [ "$seconds" -ge "$left" ]; then
-			skip "$id" "it takes $seconds s at pace $PACE, and $left s are left"
-			return 0
-		fi
+	if fits "$id"; then
+		start "$id"
 	fi
-	start "$id"
 }
 
 start_what_may() {
 	local id
 	for id in "${selected[@]}"; do
-		if [ "${state[$id]}" = waiting ]; then
+		if [ -n "$DEADLINE" ] && [ "$SECONDS" -ge "$DEADLINE" ]; then
+			return 0
+		elif [ "${state[$id]}" = waiting ]; then
 			try_start "$id" || return 0
 		fi
 	done
@@ -461,9 +494,12 @@ look_at_running() {
 
 at_deadline() {
 	local id
+	look_at_running
 	for id in "${!pid_of[@]}"; do
 		sample "$id"
-		end_session "${pid_of[$id]}"
+	done
+	end_sessions "${pid_of[@]}"
+	for id in "${!pid_of[@]}"; do
 		unset "pid_of[$id]"
 		if [ $((SECONDS - mark[$id])) -ge $((STALL * PACE)) ]; then
 			judge "$id" 124 $((SECONDS - started[$id])) \
@@ -517,10 +553,12 @@ run_checks() {
 
 # --- the end -------------------------------------------------------------------------
 
-# What the checks are about, as one line; empty when it is not committed
+# What the checks are about, as one line; "changed" when it is not committed
 subject() {
-	if [ -z "$(pgit status --porcelain -- "${SUBJECT[@]}" | head -n 1)" ]; then
+	if [ -z "$(pgit status --porcelain -- "${SUBJECT[@]}" | sed -n 1p)" ]; then
 		pgit rev-parse "${SUBJECT[@]/#/HEAD:}" | sha256sum | cut -d' ' -f1
+	else
+		echo changed
 	fi
 }
 
@@ -528,20 +566,20 @@ subject() {
 # checks, a kernel, its boot and its KUnit suites have passed; or, where they did
 # not fit, when nothing of the kernel's has changed since a run that did it all.
 enough() {
-	local id missing=() commit digest
+	local id missing=() recorded digest
 	for id in "${selected[@]}"; do
 		if in_list "$id" "${REQUIRED[@]}" && [ "${state[$id]}" = skipped ]; then
 			missing+=("$id")
 		fi
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
-	read -r commit digest _ < <(grep -v '^#' "$RECORD" 2>/dev/null || echo none none)
-	if [ "$digest" = "$(subject)" ]; then
+	read -r recorded digest _ < <(grep -v '^#' "$RECORD" 2>/dev/null || echo none none)
+	if [ "$digest" = "$subject" ] && [ "$subject" != changed ]; then
 		printf '\nnot run: %s. But %s are as at %s, where everything passed.\n' \
-			"${missing[*]}" "${SUBJECT[*]}" "$commit"
+			"${missing[*]}" "${SUBJECT[*]}" "$recorded"
 		return 0
 	fi
-	echo "error: ${missing[*]} did not run in time, and ${SUBJECT[*]} are not as at $commit, where all passed:" \
+	echo "error: ${missing[*]} did not run, and ${SUBJECT[*]} are not as at $recorded, where all passed:" \
 		"run it on a machine that is free, or with a later DEADLINE" >"$OUT/enough.log"
 	echo
 	result "not ok" enough "" "$(sed 's/^error: //' "$OUT/enough.log")" "$OUT/enough.log"
@@ -553,8 +591,9 @@ write_records() {
 	for id in "${ids[@]}"; do
 		[ "${state[$id]:-}" != passed ] || echo "$id $(in_seconds "$OWN_SECONDS" "$id")"
 	done >"$OUT/plan"
-	if [ "$failed" -eq 0 ] && [ ${#skips[@]} -eq 0 ] && [ -n "$(subject)" ]; then
-		echo "$(pgit rev-parse HEAD) $(subject) $passed $(date -u +%F)" >"$OUT/full-run"
+	if [ "$failed" -eq 0 ] && [ ${#skips[@]} -eq 0 ] && [ "$subject" != changed ] &&
+		[ "$subject" = "$(subject)" ]; then
+		echo "$commit $subject $passed $(date -u +%F)" >"$OUT/full-run"
 	fi
 }
 
@@ -571,7 +610,7 @@ summary() {
 	done
 	printf '\nthe longest: %s\n' "$(for id in "${!took_of[@]}"; do echo "${took_of[$id]} $id"; done |
 		sort -rn | head -n 10 | sed 's/^\([0-9]*\) \(.*\)/\2 \1 s/' | paste -sd, | sed 's/,/, /g')"
-	ccache_rates
+	ccache_rates || true
 	printf 'after %d min %d s, pace %d now\n' $((SECONDS / 60)) $((SECONDS % 60)) "$PACE"
 	printf '%d skipped%s\n' ${#skips[@]} "${skips:+: ${skips[*]}}"
 	printf '%d passed, %d failed\n' "$passed" "$failed"
@@ -602,7 +641,7 @@ if [ -n "$list" ]; then
 	exit
 fi
 
-# number <variable> <what for>
+# number_wanted <variable> <what for>
 number_wanted() {
 	case ${!1} in
 	*[!0-9]* | 0*) die "$1 is '${!1}', not a number$2" ;;
@@ -616,9 +655,16 @@ for id in "${selected[@]}"; do
 	state[$id]=waiting
 done
 mkdir -p "$OUT"
-in_lock "$OUT.lock"
+if ! in_lock "$OUT.lock" "$DEADLINE"; then
+	echo "error: another run of the checks has $OUT"
+	printf '0 skipped\n0 passed, 1 failed\n'
+	exit 1
+fi
+end_left
 trap end_all EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
+subject=$(subject)
+commit=$(pgit rev-parse HEAD)
 measure_pace
 ccache_start
 printf '%d checks, %d at once; logs in %s/; pace %d%s\n' ${#selected[@]} "$JOBS" "${OUT#"$ROOT"/}" "$PACE" \

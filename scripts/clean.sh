@@ -7,22 +7,35 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# Whoever builds or checks here must have ended.
+nobody_else() {
+	local lock
+	for lock in "$BUILD"/*.lock "$BUILD"/.*.lock "$BUILD/$VERSION"*/.*.lock; do
+		if [ -e "$lock" ] && ! flock -n "$lock" true; then
+			die "${lock#"$ROOT"/} is held" "something runs here: end it first"
+		fi
+	done
+}
+
 case ${1:-} in
 --all)
-	if [ -d "$KTREE/.git" ] && [ "${FORCE:-}" != 1 ]; then
-		"$ROOT/scripts/apply.sh" --may-discard ||
-			die "build/ stays" "to discard what is in the build tree: make distclean FORCE=1"
-	fi
+	for tree in "$BUILD/$VERSION"*/linux; do
+		if [ -d "$tree/.git" ] && [ "${FORCE:-}" != 1 ]; then
+			MSI_KBUILD=${tree%/linux} "$ROOT/scripts/apply.sh" --may-discard ||
+				die "build/ stays" "to discard what is in ${tree#"$ROOT"/}: make distclean FORCE=1"
+		fi
+	done
+	nobody_else
 	rm -rf "$BUILD"
 	msg "removed build/"
 	;;
 "")
 	if [ -d "$BUILD" ]; then
-		find "$BUILD" -mindepth 1 -maxdepth 1 ! -name "$VERSION" ! -name msi.config \
+		nobody_else
+		find "$BUILD" -mindepth 1 -maxdepth 1 ! -name "$VERSION*" ! -name msi.config ! -name '*.lock' \
 			! -name root ! -name debian ! -name '.*' -exec rm -rf {} +
-	fi
-	if [ -d "$KBUILD" ]; then
-		find "$KBUILD" -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} +
+		find "$BUILD/$VERSION"* -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} + \
+			2>/dev/null || true
 	fi
 	if [ -d "$KTREE/.git" ]; then
 		prune_worktrees

@@ -75,7 +75,7 @@ run_host() {
 	trap - EXIT
 	show_progress
 	if [ "$status" -ne 0 ]; then
-		explain
+		die_status=$status explain
 	fi
 }
 run_guest() {

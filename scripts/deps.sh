@@ -104,6 +104,8 @@ install() {
 	need_disk 3 "${APT_DISK:-/var/cache/apt}" "packages"
 	msg "installing $# packages: $*"
 	as_root "installing packages" true
+	# What was killed in the midst of an installation
+	as_root "installing packages" dpkg --configure -a >"$log" 2>&1 </dev/null || true
 	update_lists "$log"
 	check_available "$@"
 	if ! apt install --no-install-recommends "$@" >>"$log" 2>&1 </dev/null; then

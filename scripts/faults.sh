@@ -29,14 +29,18 @@ FAULTS=(
 
 # fault <name> <MSI controller> <test> <case> <pattern>: one line of the table
 fault() {
-	local log=$OUT/$2-$4.log verdict='not found' says='' machine=(--gic "$2")
+	local log=$OUT/$2-$4.log verdict='not found' says='' machine=(--gic "$2") status=0
 	if [ "$2" = ls ]; then
 		machine=("${LS_SCFG[@]}")
 	fi
-	if ! "$ROOT/scripts/boot.sh" --profile "$PROFILE" "${machine[@]}" "${adds[@]}" \
+	"$ROOT/scripts/boot.sh" --profile "$PROFILE" "${machine[@]}" "${adds[@]}" \
 		"${DISK_OF_FEW[@]}" --run "DOORBELLS=0 VECTORS=8 /tests/$3 -r $4" \
-		--log "$log" --timeout "$LIMIT" >/dev/null 2>&1; then
+		--log "$log" --timeout "$LIMIT" >/dev/null 2>&1 || status=$?
+	if [ "$status" -ne 0 ]; then
 		says=$(grep -a -m 1 -E -e "$5" "$log" | sed 's,^# .*/\([a-z_]*[.][ch]:[0-9]*\):[^:]*:,\1: ,; s,^\[[ 0-9.]*\] ,,' || true)
+	fi
+	if [ "$status" -eq 124 ]; then
+		die_status=124
 	fi
 	if [ -n "$says" ]; then
 		verdict=found

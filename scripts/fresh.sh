@@ -48,13 +48,13 @@ unpack() {
 	mkdir -p "$root"
 	as_root "unpacking a root" tar -C "$root" -xf "$root.tar" --exclude='./dev/*'
 	as_root "unpacking a root" cp /etc/resolv.conf /etc/hosts "$root/etc/"
-	git -c safe.directory='*' clone -q "$ROOT" "$root/root/msi-iommu"
+	as_root "unpacking a root" git -c safe.directory='*' clone -q "$ROOT" "$root/root/msi-iommu"
 }
 
 # Its mounts are its own and go with it
 # shellcheck disable=SC2016
 enter() {
-	as_root "entering a root" unshare --mount env -i HOME=/root TERM=dumb PACE="$PACE" \
+	as_root "entering a root" unshare --mount env -i HOME=/root TERM=dumb ${PACE_GIVEN:+"PACE=$PACE_GIVEN"} \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		bash -euc 'mount --rbind /dev "$0/dev"; mount -t proc proc "$0/proc"
 			mount --rbind /sys "$0/sys"
@@ -68,7 +68,6 @@ in_lock "$root.lock"
 need_disk 12 "$FRESH" "a root of $suite and what is built in it"
 make_archive
 unpack
-measure_pace
 msg "in a root of $suite: $command"
 enter "$command"
 as_root "removing a root" rm -rf "$root"

@@ -80,7 +80,8 @@ sed -n 's/\r*$//; s/^fuzz: //p' "$LOG" | grep -v -E '^ *[0-9]+ s, |^keep ' || tr
 echo
 if [ "$status" -ne 0 ]; then
 	cat "$OUT/error" >&2
-	cp "$LOG" "$LOG.failed"
-	die "it failed" "make fuzz CALLS=$calls SEED=$seed KEPT=$LOG.failed makes the same programs again" "$LOG"
+	cp "$LOG" "$OUT.failed"	# where the next run does not remove it
+	die_status=$status die "it failed" \
+		"make fuzz CALLS=$calls SEED=$seed KEPT=$OUT.failed makes the same programs again" "$LOG"
 fi
 msg "passed, after $SECONDS s"

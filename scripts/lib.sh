@@ -17,7 +17,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VERSION=6.12
 BUILD=$ROOT/build
 # object directories: $KBUILD/<profile>; those of a kernel of one's own beside them
-KBUILD=$BUILD/$VERSION${BASE_TREE:+-${BASE:-base}}
+KBUILD=${MSI_KBUILD:-$BUILD/$VERSION${BASE_TREE:+-${BASE:-base}}}
 KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
 KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION
@@ -33,7 +33,8 @@ export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$ROOT"
 msg()  { printf '%s%s\n' "${MSI_STEP:+[$MSI_STEP] }" "$*"; }
 warn() { printf '%swarning: %s\n' "${MSI_STEP:+[$MSI_STEP] }" "$*" >&2; }
 
-# die <what failed> [<why, or what to do>] [<log file>]
+# die <what failed> [<why, or what to do>] [<log file>]: ends with die_status, 1 if
+# nobody set it; 124 is for what took too long
 die() {
 	{
 		printf '%serror: %s\n' "${MSI_STEP:+[$MSI_STEP] }" "$1"
@@ -44,7 +45,7 @@ die() {
 			printf '  full log: %s\n' "$3"
 		fi
 	} >&2
-	exit 1
+	exit "${die_status:-1}"
 }
 
 # steps <n>: this run has n steps.   step <text>: the next one begins.
@@ -185,13 +186,14 @@ prune_worktrees() {
 	) 8>"$KBUILD/.worktree.lock"
 }
 
-# in_lock <file>: one process at a time from here on (descriptor 9 until exit).
+# in_lock <file> [<seconds to wait at most>]: one process at a time from here on
+# (descriptor 9 until exit).
 in_lock() {
 	mkdir -p "$(dirname "$1")"
 	exec 9>"$1"
 	if ! flock -n 9; then
 		msg "waiting for another run to release $1"
-		flock 9
+		flock ${2:+-w "$2"} 9
 	fi
 }
 

@@ -28,33 +28,38 @@ tree_version_of() {
 # added_files <base> <tip>: those that the base lacks
 added_files() { kgit diff --no-renames --diff-filter=A --name-only "$1" "$2"; }
 
-# sparse_worktree <directory> <base> <paths, one a line on stdin>: with nothing
-# but those files
-sparse_worktree() {
-	worktree "$1" --no-checkout
-	sed 's|^|/|' | KGIT_TREE=$1 kgit sparse-checkout set --no-cone --stdin
-	KGIT_TREE=$1 kgit checkout -q --detach "$2"
+# scratch <directory> <commit> <paths, one a line on stdin>: a repository that reads
+# the objects of the tree and writes its own, with that commit checked out, and of
+# it nothing but those files
+scratch() {
+	local dir=$1 commit shallow
+	commit=$(kgit rev-parse "$2^{commit}")
+	shallow=$(kgit rev-parse --path-format=absolute --git-path shallow)
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	KGIT_TREE=$dir kgit init -q
+	kgit rev-parse --path-format=absolute --git-path objects >"$dir/.git/objects/info/alternates"
+	[ ! -e "$shallow" ] || cp "$shallow" "$dir/.git/shallow"
+	sed 's|^|/|' | KGIT_TREE=$dir kgit sparse-checkout set --no-cone --stdin
+	KGIT_TREE=$dir kgit checkout -q --detach "$commit"
 }
 
-# am_patches <base> <patch...>: git am on a tree of the base that has only the
-# files that they touch; prints the last commit. The same patches make the same
-# commits.
-am_patches() (
-	local base=$1 work log=$LOGDIR/am.log file
-	shift
+touched_by() { cat "$@" | sed -n 's|^diff --git a/.* b/\(.*\)$|\1|p' | sort -u; }
+
+# am_patches <directory> <base> <patch...>: git am in a scratch repository of that
+# name. The same patches make the same commits.
+am_patches() {
+	local dir=$1 base=$2 log=$LOGDIR/am.log file
+	shift 2
 	mkdir -p "$LOGDIR"
 	for file; do
 		[ -f "$file" ] || die "${PATCHES#"$ROOT"/}/series names ${file##*/}, which is not there"
 	done
-	work=$(mktemp -d -p "$KBUILD" .am.XXXXXX)
-	trap 'rm -rf "$work"; prune_worktrees' EXIT
-	cat "$@" | sed -n 's|^diff --git a/.* b/\(.*\)$|\1|p' | sort -u |
-		sparse_worktree "$work/tree" "$base" >&2
-	export GIT_COMMITTER_NAME=msi-iommu GIT_COMMITTER_EMAIL=msi-iommu@localhost
-	KGIT_TREE=$work/tree kgit am -q --committer-date-is-author-date --empty=drop "$@" >"$log" 2>&1 ||
+	touched_by "$@" | scratch "$dir" "$base"
+	GIT_COMMITTER_NAME=msi-iommu GIT_COMMITTER_EMAIL=msi-iommu@localhost KGIT_TREE=$dir \
+		kgit am -q --committer-date-is-author-date --empty=drop "$@" >"$log" 2>&1 ||
 		report_rejected "$log"
-	KGIT_TREE=$work/tree kgit rev-parse HEAD
-)
+}
 
 # What git am said, as: which patch, which file, which place.
 report_rejected() {

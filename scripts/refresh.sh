@@ -66,11 +66,12 @@ unchanged() { [ "$(content)" = "$(cat "$KBUILD/.refreshed" 2>/dev/null || true)"
 
 # The way back must give the same tree and messages, or something was lost.
 verify() {
-	local again
+	local begin
+	begin=$(kgit rev-parse "$base^{commit}")
 	mapfile -t patches < <(patches_of "$work/patches")
-	again=$(am_patches "$base" "${patches[@]}")
-	if ! diff <(kgit log --format='%T %an %ae %ad%n%B' "$base..$tip") \
-		<(kgit log --format='%T %an %ae %ad%n%B' "$base..$again") >"$work/lost"; then
+	am_patches "$work/scratch" "$base" "${patches[@]}"
+	if ! diff <(kgit log --format='%T %an %ae %ad%n%B' "$begin..$tip") \
+		<(KGIT_TREE=$work/scratch kgit log --format='%T %an %ae %ad%n%B' "$begin..HEAD") >"$work/lost"; then
 		sed 's/^/  | /' "$work/lost" | head -n 12 >&2
 		die "the commits cannot be written as patches without loss" \
 			"a message with a line '---' or 'diff ', or a title of more than one line?"

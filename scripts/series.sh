@@ -26,43 +26,44 @@ write_mails() {
 }
 
 mail() {
-	local out=$BUILD/series tip mails
+	local out=$BUILD/series mails
 	[ -f "$PATCHES/cover.txt" ] ||
 		die "no cover letter" "write patches/$VERSION/cover.txt: the subject, an empty line, the text"
 	rm -rf "$out"
 	logged "$log" "writing the mails" write_mails "$out"
 	mapfile -t mails < <(find "$out" -name '*.patch' | sort)
-	tip=$(am_patches base "${mails[@]}")
-	kgit diff --quiet msi-iommu "$tip" || die "git am makes something else of the mails"
+	am_patches "$work" base "${mails[@]}"
+	KGIT_TREE=$work kgit diff --quiet "$(kgit rev-parse msi-iommu)" HEAD ||
+		die "git am makes something else of the mails"
 	msg "${#mails[@]} mails in build/series/, taken by git am on the pristine base"
 }
 
 try_quilt() {
-	local patch
-	patches_of "$1" | xargs cat | sed -n 's|^diff --git a/.* b/\(.*\)$|\1|p' | sort -u |
-		sparse_worktree "$2/tree" base
-	for patch in $(patches_of "$1"); do
-		patch -d "$2/tree" -p1 -s -F0 <"$patch" || die "patch does not take ${patch##*/}"
+	local patch patches
+	mapfile -t patches < <(patches_of "$1")
+	touched_by "${patches[@]}" | scratch "$work" base
+	for patch in "${patches[@]}"; do
+		patch -d "$work" -p1 -s -F0 <"$patch" || die "patch does not take ${patch##*/}"
 	done
-	KGIT_TREE=$2/tree kgit add -A
-	[ -z "$(KGIT_TREE=$2/tree kgit diff --cached --name-only msi-iommu)" ] ||
+	KGIT_TREE=$work kgit add -A --sparse
+	[ -z "$(KGIT_TREE=$work kgit diff --cached --name-only "$(kgit rev-parse msi-iommu)")" ] ||
 		die "patch makes something else of the patches"
 }
 
 quilt() {
-	local out=$BUILD/quilt work
+	local out=$BUILD/quilt
 	rm -rf "$out"
 	mkdir -p "$out"
 	cp "$PATCHES"/*.patch "$PATCHES/series" "$out/"
-	work=$(mktemp -d -p "$KBUILD" .quilt.XXXXXX)
-	# shellcheck disable=SC2064
-	trap "rm -rf '$work'; prune_worktrees" EXIT
-	logged "$log" "patch on the pristine base" try_quilt "$out" "$work"
+	logged "$log" "patch on the pristine base" try_quilt "$out"
 	msg "$(wc -l <"$out/series") patches and their series in build/quilt/, taken by patch on the pristine base"
 	msg "into a Debian source package: cp build/quilt/*.patch debian/patches/, then append build/quilt/series to debian/patches/series"
 }
 
 "$ROOT/scripts/apply.sh"
+in_lock "$KBUILD/.series.lock"
+work=$(mktemp -d -p "$KBUILD" .series.XXXXXX)
+trap 'rm -rf "$work"' EXIT
 case ${FORMAT:-mail} in
 mail | quilt) "${FORMAT:-mail}" ;;
 *) die "FORMAT=$FORMAT is not mail or quilt" "make series, or make series FORMAT=quilt" ;;

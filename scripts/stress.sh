@@ -137,6 +137,6 @@ cat "$OUT/plugs" 2>/dev/null || true
 echo
 if [ "$status" -ne 0 ]; then
 	cat "$OUT/error" >&2
-	die "it failed" "make stress ${KCSAN:+KCSAN=1 }SECONDS=$seconds SEED=$seed does the same again" "$LOG"
+	die_status=$status die "it failed" "make stress ${KCSAN:+KCSAN=1 }SECONDS=$seconds SEED=$seed does the same again" "$LOG"
 fi
 msg "passed, after $((EPOCHSECONDS - began)) s"

@@ -36,15 +36,13 @@ series_files() {
 # On a base that it does not fit, the patch and the place are named.
 series_rejected() {
 	local file=drivers/vfio/container.c tree=$CHECK_DIR/tree patches said
-	sparse_worktree "$tree" base <<<"$file"
+	scratch "$tree" base <<<"$file"
 	sed -i 's/^/changed /' "$tree/$file"
 	KGIT_TREE=$tree kgit -c user.name=check -c user.email=check@localhost commit -q -a -m "another base"
 	mapfile -t patches < <(patches_of "$PATCHES")
-	if said=$(am_patches "$(KGIT_TREE=$tree kgit rev-parse HEAD)" "${patches[@]}" 2>&1); then
+	if said=$(KGIT_TREE=$tree am_patches "$CHECK_DIR/am" HEAD "${patches[@]}" 2>&1); then
 		die "the series applies to a base that has another $file"
 	fi
-	rm -rf "$tree"
-	prune_worktrees
 	printf '%s\n' "$said"
 	grep -q "the hunk at line [0-9]* of $file" <<<"$said" || die "the hunk is not named"
 	grep -q "error: 'vfio: .*' does not apply to: $file" <<<"$said" || die "the patch and the file are not named"

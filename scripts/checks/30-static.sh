@@ -24,7 +24,7 @@ WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$
 
 # walk_to <commit>: the tree, and its configuration where Kconfig files changed
 walk_to() {
-	local from with
+	local from with changed
 	kernel_worktree "$WALK"
 	# What was killed may have left its lock; nobody else is in this tree.
 	rm -f "$(KGIT_TREE=$WALK kgit rev-parse --absolute-git-dir)/index.lock"
@@ -32,7 +32,8 @@ walk_to() {
 	with=$(cat "${WALK_CONFIG[@]}" | sha256sum)
 	read -r from _ 2>/dev/null <"$WALK_OUT/configured" || from=
 	if [ -n "$from" ] && [ "$(cat "$WALK_OUT/configured")" = "$from $with" ] &&
-		! kgit diff --name-only "$from" "$1" 2>/dev/null | grep Kconfig >/dev/null; then
+		changed=$(kgit diff --name-only "$from" "$1" 2>/dev/null) &&
+		! grep -q Kconfig <<<"$changed"; then
 		return 0
 	fi
 	rm -f "$WALK_OUT/configured"

@@ -12,7 +12,7 @@ kunit_base() {
 	local log=$CHECK_DIR/machine.log status=0
 	scripts/boot.sh --profile base --append "$KUNIT" --run true --log "$log" --timeout 180 || status=$?
 	cp "$log" "$CHECK_DIR/base.ktap"
-	suites_ran "$log"
+	[ "$status" -ne 0 ] || suites_ran "$log"
 	return "$status"
 }
 

@@ -25,7 +25,9 @@ machine() {
 		"${adds[@]}" "${EXTRA[@]}" \
 		--run "$variables $RUN ${tests[*]}" --log "$log" --timeout "$limit" || status=$?
 	cp "$log" "$CHECK_DIR/machine.ktap"
-	[ -z "$SUITES" ] || suites_ran "$log"
+	if [ "$status" -eq 0 ] && [ -n "$SUITES" ]; then
+		suites_ran "$log"
+	fi
 	return "$status"
 }
 
