@@ -18,8 +18,7 @@ set -euo pipefail
 
 PROGRAMS=$BUILD/programs
 TESTING=$ROOT/tools/testing
-SELFTESTS=$TESTING/selftests/iommu_msi
-MODULES=("$SELFTESTS"/test_modules/*.c "$ROOT"/tools/boot/modules/*.c
+MODULES=("$TESTING"/selftests/iommu_msi/test_modules/*.c "$ROOT"/tools/boot/modules/*.c
 	"$ROOT"/tools/bench/modules/*.[ch])
 
 # changed <stamp> <command...>: whether what the command prints is new
@@ -47,13 +46,13 @@ programs_state() {
 	sources "$TESTING" "$ROOT/tools/iommu" "$ROOT/tools/boot" "$ROOT/tools/bench" "$ROOT/scripts/programs.sh"
 }
 
-# compile <program> <sources and options...>
+# compile <program> <sources...>: with tools/testing/lib
 compile() {
 	local program=$1
 	shift
 	mkdir -p "$(dirname "$program")"
 	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static -isystem "$PROGRAMS/headers/include" \
-		-I"$SELFTESTS" -o "$program" "$@"
+		-I"$TESTING" -o "$program" "$@" "$TESTING"/lib/*.c
 }
 
 # The selftests in the place that they have in a kernel tree
@@ -64,7 +63,7 @@ kselftest() {
 		tools/testing/selftests/lib.mk tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h \
 		tools/testing/selftests/kselftest_deps.sh tools/testing/selftests/kselftest_harness.h \
 		tools/testing/selftests/kselftest_install.sh tools/testing/selftests/run_kselftest.sh | tar -x -C "$tree"
-	cp -R "$SELFTESTS" "$tree/tools/testing/selftests/"
+	cp -R "$TESTING/lib" "$TESTING/selftests" "$tree/tools/testing/"
 	ln -sfn "$PROGRAMS/headers" "$tree/usr"
 	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
 		USERCFLAGS=-Werror TEST_GEN_MODS_DIR= "INSTALL_PATH=$PROGRAMS/kselftest" install
@@ -80,11 +79,10 @@ build_programs() {
 		"$ROOT/tools/boot/window-parameter" "$root/tests/"
 	make -C "$ROOT/tools/iommu" "O=$PROGRAMS/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
 	cp "$PROGRAMS/lsmsi/lsmsi" "$root/tests/"
-	compile "$root/stress/stress" "$TESTING/stress/stress.c" \
-		"$SELFTESTS/vfio_util.c" "$SELFTESTS/window_util.c" "$SELFTESTS/nvme.c"
-	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c "$SELFTESTS"/*_util.c
-	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c" "$SELFTESTS/vfio_util.c"
-	compile "$root/bench/irqs_bench" -pthread "$ROOT/tools/bench/irqs_bench.c" "$SELFTESTS/vfio_util.c"
+	compile "$root/stress/stress" "$TESTING/stress/stress.c"
+	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c
+	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c"
+	compile "$root/bench/irqs_bench" "$ROOT/tools/bench/irqs_bench.c"
 	cp "$ROOT/tools/bench/run-bench" "$root/bench/"
 	rm -rf "$PROGRAMS/object" "$PROGRAMS/lsmsi"
 }

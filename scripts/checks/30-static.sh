@@ -128,7 +128,7 @@ static_kselftest_install() {
 	done
 	mkdir -p "$tree"
 	kgit archive msi-iommu -- Makefile scripts tools include arch/arm64/include arch/arm64/Makefile | tar -x -C "$tree"
-	cp -R tools/testing/selftests/iommu_msi "$tree/tools/testing/selftests/"
+	cp -R tools/testing/lib tools/testing/selftests "$tree/tools/testing/"
 	ln -s "$BUILD/programs/headers" "$tree/usr"
 	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi TEST_GEN_PROGS= \
 		CROSS_COMPILE=aarch64-linux-gnu- "KDIR=$KBUILD/base" "INSTALL_PATH=$installed" install

@@ -27,7 +27,7 @@
 #include <sys/resource.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
+#include "lib/vfio.h"
 
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define MAX_VECTORS	2048
@@ -72,7 +72,7 @@ static int number(const char *text, int max)
 	return n;
 }
 
-/* ret is a negative errno, as from vfio_util */
+/* ret is a negative errno, as from lib/vfio.h */
 static void must(int ret, const char *what)
 {
 	if (ret < 0)

@@ -25,7 +25,7 @@
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
+#include "lib/vfio.h"
 
 #define EDU		"0000:00:02.0"
 #define EDU_RAISE	0x60

@@ -11,7 +11,7 @@
  *
  * KEPT is a log with the programs that an earlier run kept, or - for none. The
  * first ADDRESS is that of an edu device. PACE of the environment gives a slow
- * machine as many times longer, see vfio_util.h.
+ * machine as many times longer, see lib/vfio.h.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -30,9 +30,9 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
+#include "lib/edu.h"
 #include "fuzz.h"
-#include "window_util.h"
+#include "lib/window.h"
 
 #define MAX_WORKERS	16
 #define STALLED		paced(120)	/* seconds without a call */

@@ -12,7 +12,7 @@
 #include <linux/vfio.h>
 
 #include "fuzz.h"
-#include "window_util.h"
+#include "lib/window.h"
 
 #define ARRAY_SIZE(a)	(int)(sizeof(a) / sizeof((a)[0]))
 #define MEMORY		0x200000UL

@@ -25,7 +25,7 @@
  * unbound, removed or unplugged.
  *
  * PACE of the environment gives a slow machine as many times longer, see
- * vfio_util.h.
+ * lib/vfio.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -47,8 +47,8 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#include "nvme.h"
-#include "window_util.h"
+#include "lib/nvme.h"
+#include "lib/window.h"
 
 #define MAX_WORKERS	16
 #define MAX_VECTORS	16

@@ -18,9 +18,9 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
-#include "nvme.h"
-#include "window_util.h"
+#include "lib/edu.h"
+#include "lib/nvme.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX

@@ -10,8 +10,8 @@
 #include <sys/ioctl.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
-#include "window_util.h"
+#include "lib/vfio.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 
 static uint64_t doorbell(void)

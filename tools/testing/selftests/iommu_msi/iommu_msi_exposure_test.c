@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
-#include "window_util.h"
+#include "lib/vfio.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX

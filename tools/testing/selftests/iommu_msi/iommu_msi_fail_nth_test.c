@@ -12,7 +12,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 
-#include "window_util.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 #include "sweep.h"
 

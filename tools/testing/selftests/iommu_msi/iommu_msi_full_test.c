@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
-#include "module_util.h"
+#include "lib/edu.h"
+#include "lib/module.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
+#include "lib/edu.h"
 #include "kselftest_harness.h"
 
 #define MSI	VFIO_PCI_MSI_IRQ_INDEX

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
+#include "lib/edu.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX

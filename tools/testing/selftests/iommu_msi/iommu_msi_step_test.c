@@ -11,8 +11,8 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "module_util.h"
-#include "window_util.h"
+#include "lib/module.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 #include "sweep.h"
 

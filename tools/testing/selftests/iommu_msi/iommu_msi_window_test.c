@@ -17,9 +17,9 @@
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
-#include "module_util.h"
-#include "window_util.h"
+#include "lib/edu.h"
+#include "lib/module.h"
+#include "lib/window.h"
 #include "kselftest_harness.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX

@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <linux/vfio.h>
 
-#include "nvme.h"
-#include "vfio_util.h"
+#include "lib/nvme.h"
+#include "lib/vfio.h"
 #include "kselftest_harness.h"
 
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX

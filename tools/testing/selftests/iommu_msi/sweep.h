@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#include "edu_util.h"
+#include "lib/edu.h"
 
 #define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX

@@ -17,7 +17,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#include "vfio_util.h"
+#include "vfio.h"
 
 static int call(int fd, unsigned long request, void *arg)
 {

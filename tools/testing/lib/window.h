@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The MSI window of an address space, by type1 or by iommufd */
-#ifndef IOMMU_MSI_WINDOW_UTIL_H
-#define IOMMU_MSI_WINDOW_UTIL_H
+#ifndef MSI_LIB_WINDOW_H
+#define MSI_LIB_WINDOW_H
 
-#include "vfio_util.h"
+#include "vfio.h"
 
 enum {
 	WINDOW_TRANSLATED	= 1 << 0,

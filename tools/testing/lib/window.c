@@ -6,7 +6,7 @@
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
-#include "window_util.h"
+#include "window.h"
 
 static int call(int fd, unsigned long request, void *arg)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdlib.h>
 
-#include "edu_util.h"
+#include "edu.h"
 
 #define EDU_RAISE	(0x60 / 4)
 #define EDU_ACK		(0x64 / 4)

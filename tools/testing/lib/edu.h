@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* QEMU's edu device through VFIO: it raises its one MSI as often as it is told */
-#ifndef IOMMU_MSI_EDU_UTIL_H
-#define IOMMU_MSI_EDU_UTIL_H
+#ifndef MSI_LIB_EDU_H
+#define MSI_LIB_EDU_H
 
-#include "vfio_util.h"
+#include "vfio.h"
 
 /* Its address: EDU of the environment, or 0000:00:02.0 */
 const char *edu_address(void);

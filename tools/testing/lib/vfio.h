@@ -3,8 +3,8 @@
  * A device through VFIO, by a type1 container or by iommufd, and what the
  * kernel says about MSI doorbells
  */
-#ifndef IOMMU_MSI_VFIO_UTIL_H
-#define IOMMU_MSI_VFIO_UTIL_H
+#ifndef MSI_LIB_VFIO_H
+#define MSI_LIB_VFIO_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "module_util.h"
+#include "module.h"
 
 int module_load(const char *name, const char *options)
 {

@@ -3,10 +3,10 @@
  * As much of an NVMe driver as it takes to have the controller send a chosen
  * MSI-X message: each I/O queue pair raises the vector it was created with.
  */
-#ifndef IOMMU_MSI_NVME_H
-#define IOMMU_MSI_NVME_H
+#ifndef MSI_LIB_NVME_H
+#define MSI_LIB_NVME_H
 
-#include "vfio_util.h"
+#include "vfio.h"
 
 struct nvme {
 	struct device *dev;
