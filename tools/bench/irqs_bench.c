@@ -14,22 +14,19 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/events.h"
 #include "lib/vfio.h"
 
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define MAX_VECTORS	2048
 #define MAX_RUNS	63
 #define MAX_THREADS	4
@@ -40,14 +37,6 @@ struct subject {
 	struct device dev;
 	int *fds;
 };
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -72,7 +61,7 @@ static int number(const char *text, int max)
 	return n;
 }
 
-/* ret is a negative errno, as from lib/vfio.h */
+/* ret is a negative errno, as what lib/ returns */
 static void must(int ret, const char *what)
 {
 	if (ret < 0)
@@ -81,8 +70,6 @@ static void must(int ret, const char *what)
 
 static void subject_open(struct subject *subject, const char *device, int vectors)
 {
-	int i;
-
 	must(device_to_vfio(device), device);
 	must(space_open(&subject->space, TYPE1), "container");
 	must(device_open(&subject->dev, &subject->space, device), device);
@@ -90,21 +77,14 @@ static void subject_open(struct subject *subject, const char *device, int vector
 	subject->fds = calloc(vectors, sizeof(int));
 	if (!subject->fds)
 		err(1, "memory");
-	for (i = 0; i < vectors; i++) {
-		subject->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (subject->fds[i] < 0)
-			err(1, "eventfd");
-	}
+	must(events_open(subject->fds, vectors), "eventfd");
 }
 
 static void subject_close(struct subject *subject, int vectors)
 {
-	int i;
-
 	device_close(&subject->dev);
 	space_close(&subject->space);
-	for (i = 0; i < vectors; i++)
-		close(subject->fds[i]);
+	events_close(subject->fds, vectors);
 	free(subject->fds);
 }
 
@@ -129,11 +109,11 @@ static void measure_vectors(struct subject *subject, int runs, int vectors)
 	enable(subject, vectors);
 	disable(subject);
 	for (i = 0; i < runs; i++) {
-		start = now();
+		start = now_ns();
 		enable(subject, vectors);
-		middle = now();
+		middle = now_ns();
 		disable(subject);
-		off[i] = now() - middle;
+		off[i] = now_ns() - middle;
 		on[i] = middle - start;
 	}
 	printf("bench vfio enable %d %" PRIu64 "\n", vectors, median(on, runs));
@@ -207,9 +187,9 @@ static uint64_t run_parallel(int threads, bool floor)
 			errx(1, "thread");
 	}
 	pthread_barrier_wait(&barrier);
-	start = now();
+	start = now_ns();
 	pthread_barrier_wait(&barrier);
-	start = now() - start;
+	start = now_ns() - start;
 	for (i = 0; i < threads; i++)
 		pthread_join(workers[i].thread, NULL);
 	pthread_barrier_destroy(&barrier);

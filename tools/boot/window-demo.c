@@ -18,18 +18,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 
-#include "lib/vfio.h"
+#include "lib/doorbells.h"
+#include "lib/edu.h"
+#include "lib/events.h"
 
 #define EDU		"0000:00:02.0"
-#define EDU_RAISE	0x60
-#define EDU_ACK		0x64
 #define EDU_DMA_SRC	0x80
 #define EDU_DMA_DST	0x88
 #define EDU_DMA_COUNT	0x90
@@ -184,11 +182,6 @@ static int set_window(const struct space *space, struct range window)
 
 /* --- the device --------------------------------------------------------- */
 
-static void write32(struct driver *drv, int at, uint32_t value)
-{
-	*(volatile uint32_t *)((volatile uint8_t *)drv->dev.bar + at) = value;
-}
-
 static void write64(struct driver *drv, int at, uint64_t value)
 {
 	*(volatile uint64_t *)((volatile uint8_t *)drv->dev.bar + at) = value;
@@ -210,9 +203,9 @@ static void raise_interrupts(struct driver *drv)
 	int i;
 
 	for (i = 0; i < RAISES && arrived; i++) {
-		write32(drv, EDU_RAISE, 1);
+		edu_write(&drv->dev, EDU_RAISE, 1);
 		arrived = interrupted(drv);
-		write32(drv, EDU_ACK, 1);
+		edu_write(&drv->dev, EDU_ACK, 1);
 	}
 }
 
@@ -227,7 +220,7 @@ static bool dma(struct driver *drv, uint64_t from, uint64_t to, uint64_t cmd)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	write64(drv, EDU_DMA_CMD, cmd | EDU_DMA_RUN | EDU_DMA_INTERRUPT);
 	arrived = interrupted(drv);
-	write32(drv, EDU_ACK, EDU_DMA_STATUS);
+	edu_write(&drv->dev, EDU_ACK, EDU_DMA_STATUS);
 	return arrived;
 }
 
@@ -308,16 +301,14 @@ out:
 
 static int driver_open(struct driver *drv)
 {
-	drv->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	drv->eventfd = event_new();
 	drv->memory = mmap(NULL, range_size(memory_iova), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (drv->eventfd < 0 || drv->memory == MAP_FAILED)
 		return -errno;
 	fill(drv->memory);
 	return space_open(&drv->space, drv->space.backend) ?:
-	       device_open(&drv->dev, &drv->space, EDU) ?:
-	       device_enable(&drv->dev) ?:
-	       device_map_bar(&drv->dev, 0);
+	       device_start(&drv->dev, &drv->space, EDU);
 }
 
 static void driver_close(struct driver *drv)
@@ -346,8 +337,7 @@ static void say_doorbells(const struct driver *drv, const char *when)
 
 static int work(struct driver *drv)
 {
-	int ret = irqs_set(&drv->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
-			   &drv->eventfd);
+	int ret = irqs_set(&drv->dev, MSI, 0, 1, &drv->eventfd);
 
 	say(drv, "vector %s", result(ret));
 	if (ret)
@@ -358,7 +348,7 @@ static int work(struct driver *drv)
 	drv->received += event_wait(drv->eventfd, 0);
 	say(drv, "interrupts %d %" PRIu64, drv->sent, drv->received);
 	say_doorbells(drv, "live");
-	ret = irqs_off(&drv->dev, VFIO_PCI_MSI_IRQ_INDEX);
+	ret = irqs_off(&drv->dev, MSI);
 	return ret ? failed(drv, "switching interrupts off", ret) : 0;
 }
 

@@ -11,7 +11,7 @@
  *
  * KEPT is a log with the programs that an earlier run kept, or - for none. The
  * first ADDRESS is that of an edu device. PACE of the environment gives a slow
- * machine as many times longer, see lib/vfio.h.
+ * machine as many times longer, see lib/clock.h.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -22,17 +22,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/doorbells.h"
 #include "lib/edu.h"
-#include "fuzz.h"
+#include "lib/events.h"
+#include "lib/sys.h"
 #include "lib/window.h"
+#include "fuzz.h"
 
 #define MAX_WORKERS	16
 #define STALLED		paced(120)	/* seconds without a call */
@@ -45,14 +45,6 @@ static struct worker *workers;
 static int worker_count;
 static uint32_t seed;
 static uint64_t wanted;
-
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
 
 static uint64_t calls_made(void)
 {
@@ -251,37 +243,17 @@ static bool table(void)
 	return good;
 }
 
-/* Nothing is left, of domains neither */
-static bool nothing_left(void)
-{
-	FILE *file = fopen("/sys/kernel/debug/iommu/msi/domains", "re");
-	char line[256];
-	int left = 0;
-
-	if (!file)
-		return false;
-	while (fgets(line, sizeof(line), file)) {
-		if (line[0] == '#')
-			continue;
-		printf("fuzz: left: %s", line);
-		left++;
-	}
-	fclose(file);
-	return !left;
-}
-
 static bool works(enum backend backend)
 {
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), ret, arrived = 0;
+	int fd = event_new(), ret, arrived = 0;
 	const char *name = backend == TYPE1 ? "type1" : "iommufd";
 	struct device dev = { .fd = -1, .group = -1 };
 	struct space space = { .fd = -1 };
 	struct window window = {};
 
-	ret = fd < 0 ? -errno : 0;
+	ret = fd < 0 ? fd : 0;
 	ret = ret ?: space_open(&space, backend) ?: edu_open(&dev, &space) ?:
-	      window_query(&space, &window) ?:
-	      irqs_set(&dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd);
+	      window_query(&space, &window) ?: irqs_set(&dev, MSI, 0, 1, &fd);
 	if (!ret)
 		arrived = edu_fire(&dev, fd, INTERRUPTS);
 	device_close(&dev);
@@ -300,10 +272,10 @@ static bool clean(void)
 	bool good = true;
 
 	setenv("EDU", workers[0].address, 1);
-	good &= nothing_left();
+	good &= nothing_left("fuzz:");
 	good &= works(TYPE1);
 	good &= works(IOMMUFD);
-	good &= nothing_left();
+	good &= nothing_left("fuzz:");
 	return good;
 }
 
@@ -357,10 +329,9 @@ int main(int argc, char **argv)
 	wanted = strtoull(argv[1], NULL, 0);
 	seed = strtoul(argv[2], NULL, 0);
 	kept = strcmp(argv[3], "-") ? argv[3] : NULL;
-	workers = mmap(NULL, sizeof(*workers) * MAX_WORKERS,
-		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (workers == MAP_FAILED)
-		err(1, "mmap");
+	workers = memory_new(sizeof(*workers) * MAX_WORKERS);
+	if (!workers)
+		errx(1, "no memory");
 	printf("fuzz: seed %u, %" PRIu64 " calls\n", seed, wanted);
 	worker_count = argc - 4;
 	for (i = 0; i < worker_count; i++)

@@ -9,7 +9,6 @@
 
 #include <stddef.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 
 #include "fuzz.h"
 #include "lib/window.h"

@@ -7,11 +7,11 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/events.h"
+#include "lib/sys.h"
 #include "op.h"
 
 const char *device_address;
@@ -277,15 +277,12 @@ void calls_init(const char *address)
 		errx(2, "%s: not with vfio-pci: %s", address, strerror(-ret));
 	for (i = 0; i < SLOTS; i++)
 		fds[i] = -1;
-	for (i = 0; i < MAX_EVENTS; i++) {
-		events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (events[i] < 0)
-			err(1, "eventfd");
-	}
-	memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		err(1, "mmap");
+	ret = events_open(events, MAX_EVENTS);
+	if (ret)
+		errx(1, "eventfd: %s", strerror(-ret));
+	memory = memory_new(MEMORY);
+	if (!memory)
+		errx(1, "no memory");
 	if (sem_init(&go, 0, 0) || sem_init(&done, 0, 0))
 		err(1, "sem_init");
 	ret = pthread_create(&thread, NULL, helper, NULL);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A VFIO container, its groups, its window */
-#include <inttypes.h>
 #include <string.h>
 
 #include "op.h"

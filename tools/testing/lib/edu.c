@@ -2,9 +2,7 @@
 #include <stdlib.h>
 
 #include "edu.h"
-
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
+#include "events.h"
 
 const char *edu_address(void)
 {
@@ -13,25 +11,22 @@ const char *edu_address(void)
 
 int edu_open(struct device *dev, struct space *space)
 {
-	int ret = device_open(dev, space, edu_address());
+	return device_start(dev, space, edu_address());
+}
 
-	if (ret)
-		return ret;
-	ret = device_enable(dev) ?: device_map_bar(dev, 0);
-	if (ret)
-		device_close(dev);
-	return ret;
+void edu_write(struct device *dev, int reg, uint32_t value)
+{
+	((volatile uint32_t *)dev->bar)[reg / 4] = value;
 }
 
 int edu_fire(struct device *dev, int eventfd, int count)
 {
-	volatile uint32_t *regs = dev->bar;
 	int arrived = 0;
 
 	while (count--) {
-		regs[EDU_RAISE] = 1;
+		edu_write(dev, EDU_RAISE, 1);
 		arrived += event_wait(eventfd, 1000);
-		regs[EDU_ACK] = 1;
+		edu_write(dev, EDU_ACK, 1);
 	}
 	interrupts_settle();
 	return arrived + event_wait(eventfd, 0);

@@ -5,11 +5,18 @@
 
 #include "vfio.h"
 
+/* Registers of 32 bits */
+#define EDU_RAISE	0x60
+#define EDU_ACK		0x64
+
 /* Its address: EDU of the environment, or 0000:00:02.0 */
 const char *edu_address(void);
 
-/* Opens it in @space, to be used; 0 or a negative errno */
+/* device_start() of it */
 int edu_open(struct device *dev, struct space *space);
+
+/* @reg: so many bytes from the beginning of BAR 0 */
+void edu_write(struct device *dev, int reg, uint32_t value);
 
 /* How many of @count interrupts arrive, and what else does */
 int edu_fire(struct device *dev, int eventfd, int count);

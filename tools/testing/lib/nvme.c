@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "nvme.h"
+#include "sys.h"
 
 #define PAGE		0x1000
 #define DEPTH		16
@@ -127,10 +128,9 @@ int nvme_start(struct nvme *nvme, struct device *dev, uint64_t iova)
 	int i, ret;
 
 	*nvme = (struct nvme) { .dev = dev, .iova = iova };
-	nvme->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (nvme->memory == MAP_FAILED)
-		return -errno;
+	nvme->memory = memory_new(MEMORY);
+	if (!nvme->memory)
+		return -ENOMEM;
 	for (i = 0; i < QUEUES; i++)
 		nvme->queue[i].phase = 1;
 	ret = space_map(dev->space, nvme->memory, iova, MEMORY);

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,80 +10,48 @@
 #include <unistd.h>
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
+#include "sys.h"
 #include "vfio.h"
 
-static int call(int fd, unsigned long request, void *arg)
-{
-	int ret = ioctl(fd, request, arg);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int write_file(const char *dir, const char *name, const char *text)
-{
-	char path[256];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
+#define DEVICES	"/sys/bus/pci/devices/"
 
 int device_unbind(const char *bdf)
 {
-	char dir[128];
+	int ret = file_write(bdf, DEVICES "%s/driver/unbind", bdf);
 
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/driver", bdf);
-	return access(dir, F_OK) ? 0 : write_file(dir, "unbind", bdf);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 int device_set_default_domain(const char *bdf, const char *type)
 {
-	char dir[128];
-
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	return write_file(dir, "type", type);
+	return file_write(type, DEVICES "%s/iommu_group/type", bdf);
 }
 
 int device_to_vfio(const char *bdf)
 {
-	char dir[128], link[256];
+	char path[128], link[256];
 	ssize_t n;
-	int ret;
 
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/driver", bdf);
-	n = readlink(dir, link, sizeof(link) - 1);
+	snprintf(path, sizeof(path), DEVICES "%s/driver", bdf);
+	n = readlink(path, link, sizeof(link) - 1);
 	link[n > 0 ? n : 0] = '\0';
 	if (strstr(link, "/vfio-pci"))
 		return 0;
-	ret = device_unbind(bdf);
-	if (ret)
-		return ret;
-	*strrchr(dir, '/') = '\0';
-	ret = write_file(dir, "driver_override", "vfio-pci");
-	if (ret)
-		return ret;
-	return write_file("/sys/bus/pci", "drivers_probe", bdf);
+	return device_unbind(bdf) ?:
+	       file_write("vfio-pci", DEVICES "%s/driver_override", bdf) ?:
+	       file_write(bdf, "/sys/bus/pci/drivers_probe");
 }
 
 int device_without_reset(const char *bdf)
 {
-	char dir[128];
-
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s", bdf);
-	return write_file(dir, "reset_method", "\n");
+	return file_write("\n", DEVICES "%s/reset_method", bdf);
 }
 
 int space_add_ioas(struct space *space, uint32_t *ioas)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	int ret = call(space->fd, IOMMU_IOAS_ALLOC, &alloc);
+	int ret = sys_ioctl(space->fd, IOMMU_IOAS_ALLOC, &alloc);
 
 	*ioas = alloc.out_ioas_id;
 	return ret;
@@ -125,8 +88,8 @@ int space_map(struct space *space, void *at, uint64_t iova, uint64_t size)
 	};
 
 	return space->backend == TYPE1 ?
-	       call(space->fd, VFIO_IOMMU_MAP_DMA, &dma) :
-	       call(space->fd, IOMMU_IOAS_MAP, &map);
+	       sys_ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &dma) :
+	       sys_ioctl(space->fd, IOMMU_IOAS_MAP, &map);
 }
 
 void space_close(struct space *space)
@@ -141,7 +104,7 @@ int device_group(const char *bdf, char *path, size_t size)
 	char dir[128], link[256];
 	ssize_t n;
 
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	snprintf(dir, sizeof(dir), DEVICES "%s/iommu_group", bdf);
 	n = readlink(dir, link, sizeof(link) - 1);
 	if (n < 0)
 		return -errno;
@@ -156,7 +119,7 @@ int device_cdev(const char *bdf, char *path, size_t size)
 	char name[128];
 	DIR *dir;
 
-	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	snprintf(name, sizeof(name), DEVICES "%s/vfio-dev", bdf);
 	dir = opendir(name);
 	if (!dir)
 		return -errno;
@@ -178,7 +141,7 @@ static int open_type1(struct device *dev, const char *bdf)
 	dev->group = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->group < 0)
 		return -errno;
-	ret = call(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->space->fd);
+	ret = sys_ioctl(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->space->fd);
 	if (ret)
 		return ret;
 	if (!dev->space->ready) {
@@ -195,7 +158,7 @@ int device_replace(struct device *dev, uint32_t pt)
 	struct vfio_device_attach_iommufd_pt attach = {
 		.argsz = sizeof(attach), .pt_id = pt,
 	};
-	int ret = call(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+	int ret = sys_ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 
 	if (!ret)
 		dev->hwpt = attach.pt_id;
@@ -206,7 +169,7 @@ int device_detach(struct device *dev)
 {
 	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
 
-	return call(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
+	return sys_ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
 }
 
 int device_add_hwpt(struct device *dev, uint32_t *hwpt)
@@ -215,7 +178,7 @@ int device_add_hwpt(struct device *dev, uint32_t *hwpt)
 		.size = sizeof(alloc), .dev_id = dev->id,
 		.pt_id = dev->space->ioas,
 	};
-	int ret = call(dev->space->fd, IOMMU_HWPT_ALLOC, &alloc);
+	int ret = sys_ioctl(dev->space->fd, IOMMU_HWPT_ALLOC, &alloc);
 
 	*hwpt = alloc.out_hwpt_id;
 	return ret;
@@ -234,7 +197,7 @@ static int open_iommufd(struct device *dev, const char *bdf)
 	dev->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->fd < 0)
 		return -errno;
-	ret = call(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	ret = sys_ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	dev->id = bind.out_devid;
 	return ret ?: device_replace(dev, dev->space->ioas);
 }
@@ -246,6 +209,18 @@ int device_open(struct device *dev, struct space *space, const char *bdf)
 	*dev = (struct device) { .space = space, .fd = -1, .group = -1 };
 	ret = space->backend == TYPE1 ? open_type1(dev, bdf) :
 					open_iommufd(dev, bdf);
+	if (ret)
+		device_close(dev);
+	return ret;
+}
+
+int device_start(struct device *dev, struct space *space, const char *bdf)
+{
+	int ret = device_open(dev, space, bdf);
+
+	if (ret)
+		return ret;
+	ret = device_enable(dev) ?: device_map_bar(dev, 0);
 	if (ret)
 		device_close(dev);
 	return ret;
@@ -267,10 +242,9 @@ static int region(struct device *dev, int index, struct vfio_region_info *info)
 	*info = (struct vfio_region_info) {
 		.argsz = sizeof(*info), .index = index,
 	};
-	return call(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info);
+	return sys_ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info);
 }
 
-/* Answers to its BARs, and may write to memory */
 int device_enable(struct device *dev)
 {
 	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
@@ -284,7 +258,6 @@ int device_enable(struct device *dev)
 	return 0;
 }
 
-/* The PCI command register, or -1 */
 int device_command(struct device *dev)
 {
 	struct vfio_region_info info;
@@ -316,7 +289,7 @@ int device_map_bar(struct device *dev, int index)
 int irqs_info(struct device *dev, int index, uint32_t *count, bool *dynamic)
 {
 	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
-	int ret = call(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info);
+	int ret = sys_ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info);
 
 	*count = info.count;
 	*dynamic = !(info.flags & VFIO_IRQ_INFO_NORESIZE);
@@ -338,7 +311,7 @@ int irqs_set(struct device *dev, int index, int start, int count,
 	set->start = start;
 	set->count = count;
 	memcpy(set->data, eventfds, count * sizeof(int));
-	ret = call(dev->fd, VFIO_DEVICE_SET_IRQS, set);
+	ret = sys_ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set);
 	free(set);
 	return ret;
 }
@@ -350,86 +323,5 @@ int irqs_off(struct device *dev, int index)
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
 	};
 
-	return call(dev->fd, VFIO_DEVICE_SET_IRQS, &set);
-}
-
-int paced(int limit)
-{
-	const char *text = getenv("PACE") ?: "";
-	char *end;
-	long pace;
-	int ret;
-
-	errno = 0;
-	pace = strtol(text, &end, 10);
-	if (end == text || *end || errno || pace < 1)
-		pace = 1;
-	return __builtin_mul_overflow(limit, pace, &ret) ? INT_MAX : ret;
-}
-
-/*
- * To run on a CPU, in user space, is to have let it take its interrupts. Also on
- * those that this process is usually kept from; not on one that is offline.
- */
-void interrupts_settle(void)
-{
-	int cpu, cpus = sysconf(_SC_NPROCESSORS_CONF);
-	cpu_set_t before, one;
-
-	if (sched_getaffinity(0, sizeof(before), &before))
-		return;
-	for (cpu = 0; cpu < cpus && cpu < CPU_SETSIZE; cpu++) {
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-	}
-	sched_setaffinity(0, sizeof(before), &before);
-}
-
-uint64_t event_wait(int fd, int milliseconds)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	uint64_t value = 0;
-
-	if (poll(&poll_fd, 1, paced(milliseconds)) <= 0)
-		return 0;
-	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
-}
-
-int translated(int n)
-{
-	const char *doorbells = getenv("DOORBELLS");
-
-	return doorbells && !strcmp(doorbells, "0") ? 0 : n;
-}
-
-int doorbells_read(struct doorbells *d)
-{
-	FILE *file = fopen("/sys/kernel/debug/iommu/msi/domains", "re");
-	char line[256];
-	int i;
-
-	*d = (struct doorbells) {};
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		typeof(d->at[0]) at;
-
-		d->windows += !strncmp(line, "domain ", 7);
-		if (sscanf(line, "doorbell %" SCNu64 " %" SCNx64 " %" SCNx64
-			   " %" SCNx64 " %" SCNu64, &at.domain, &at.pa,
-			   &at.iova, &at.size, &at.refs) != 5)
-			continue;
-		if (d->count == MAX_DOMAINS) {
-			fclose(file);
-			return -E2BIG;
-		}
-		for (i = 0; i < d->count && d->at[i].domain != at.domain; i++)
-			;
-		d->domains += i == d->count;
-		d->refs += at.refs;
-		d->at[d->count++] = at;
-	}
-	fclose(file);
-	return 0;
+	return sys_ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set);
 }

@@ -2,18 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 
+#include "sys.h"
 #include "window.h"
-
-static int call(int fd, unsigned long request, void *arg)
-{
-	int ret = ioctl(fd, request, arg);
-
-	return ret < 0 ? -errno : ret;
-}
 
 int option_set(struct space *space, uint32_t object, uint32_t id, uint64_t value)
 {
@@ -22,7 +14,7 @@ int option_set(struct space *space, uint32_t object, uint32_t id, uint64_t value
 		.op = IOMMU_OPTION_OP_SET, .object_id = object, .val64 = value,
 	};
 
-	return call(space->fd, IOMMU_OPTION, &option);
+	return sys_ioctl(space->fd, IOMMU_OPTION, &option);
 }
 
 int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *value)
@@ -31,7 +23,7 @@ int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *valu
 		.size = sizeof(option), .option_id = id,
 		.op = IOMMU_OPTION_OP_GET, .object_id = object,
 	};
-	int ret = call(space->fd, IOMMU_OPTION, &option);
+	int ret = sys_ioctl(space->fd, IOMMU_OPTION, &option);
 
 	*value = option.val64;
 	return ret;
@@ -72,7 +64,7 @@ int window_set(struct space *space, uint64_t start, uint64_t size)
 	};
 
 	return space->backend == TYPE1 ?
-	       call(space->fd, VFIO_IOMMU_MAP_DMA, &map) :
+	       sys_ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map) :
 	       set_iommufd(space, start, size);
 }
 
@@ -92,7 +84,7 @@ static int type1_info(struct space *space, struct vfio_iommu_type1_info **answer
 	if (!info)
 		return -ENOMEM;
 	info->argsz = size;
-	ret = call(space->fd, VFIO_IOMMU_GET_INFO, info);
+	ret = sys_ioctl(space->fd, VFIO_IOMMU_GET_INFO, info);
 	if (!ret && info->argsz > size)
 		ret = -E2BIG;
 	if (ret)
@@ -141,7 +133,7 @@ static int query_iommufd(struct space *space, struct window *window)
 	struct iommu_msi_info info = {
 		.size = sizeof(info), .object_id = space->ioas,
 	};
-	int ret = call(space->fd, IOMMU_MSI_INFO, &info);
+	int ret = sys_ioctl(space->fd, IOMMU_MSI_INFO, &info);
 
 	*window = (struct window) {
 		.flags = info.out_flags, .start = info.out_start,
@@ -185,7 +177,7 @@ static int ranges_iommufd(struct space *space, struct ranges *ranges)
 		.size = sizeof(cmd), .ioas_id = space->ioas,
 		.num_iovas = MAX_RANGES, .allowed_iovas = (uintptr_t)at,
 	};
-	int ret = call(space->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+	int ret = sys_ioctl(space->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
 	unsigned int i;
 
 	for (i = 0; !ret && i < cmd.num_iovas; i++) {
@@ -225,8 +217,8 @@ int space_unmap(struct space *space, uint64_t iova, uint64_t size)
 	int ret;
 
 	if (space->backend == IOMMUFD)
-		return call(space->fd, IOMMU_IOAS_UNMAP, &unmap);
-	ret = call(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
+		return sys_ioctl(space->fd, IOMMU_IOAS_UNMAP, &unmap);
+	ret = sys_ioctl(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
 	return ret ?: dma.size == size ? 0 : -ENOENT;
 }
 
@@ -238,5 +230,5 @@ int space_unmap_all(struct space *space)
 
 	if (space->backend == IOMMUFD)
 		return space_unmap(space, 0, UINT64_MAX);
-	return call(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
+	return sys_ioctl(space->fd, VFIO_IOMMU_UNMAP_DMA, &dma);
 }

@@ -5,6 +5,8 @@
 
 #include "vfio.h"
 
+#define MIB		0x100000ULL
+
 enum {
 	WINDOW_TRANSLATED	= 1 << 0,
 	WINDOW_BYPASS		= 1 << 1,

@@ -25,7 +25,7 @@
  * unbound, removed or unplugged.
  *
  * PACE of the environment gives a slow machine as many times longer, see
- * lib/vfio.h.
+ * lib/clock.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,21 +33,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/doorbells.h"
+#include "lib/edu.h"
+#include "lib/events.h"
 #include "lib/nvme.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 
 #define MAX_WORKERS	16
@@ -55,9 +55,6 @@
 #define PATIENCE	30000		/* milliseconds for an interrupt */
 #define IN_TIME		paced(10)	/* seconds to keep what others want */
 #define STALLED		paced(300)	/* seconds without anything done */
-#define MIB		0x100000ULL
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
 #define NET_VECTORS	5
 #define GUEST_LOG	"/guest.log"
 #define QUEUES		4
@@ -83,14 +80,6 @@ static struct worker *self;
 static int worker_count;
 static uint32_t seed;
 static time_t deadline;
-
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
 
 /* A slow machine gets more time, so that each does what it is there for */
 static bool over(void)
@@ -181,11 +170,8 @@ static int session_open_all(struct session *s)
 		ret = ret ?: device_to_vfio(s->address[i]);
 	for (i = 0; i < s->devices; i++)
 		s->dev[i] = (struct device) { .fd = -1, .group = -1 };
-	for (i = 0; i < s->devices && !ret; i++) {
-		ret = device_open(&s->dev[i], &s->space, s->address[i]) ?:
-		      device_enable(&s->dev[i]) ?:
-		      device_map_bar(&s->dev[i], 0);
-	}
+	for (i = 0; i < s->devices && !ret; i++)
+		ret = device_start(&s->dev[i], &s->space, s->address[i]);
 	return ret;
 }
 
@@ -264,34 +250,23 @@ static void session_close(struct session *s, int index)
 	}
 }
 
-static int new_event(void)
-{
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	if (fd < 0)
-		fail("eventfd: %s", strerror(errno));
-	return fd;
-}
-
 static void session_init(struct session *s, char *address)
 {
 	size_t length = strlen(address);
 	char *at;
-	int i;
 
-	*s = (struct session) { .request = new_event() };
+	*s = (struct session) {};
 	if (address[length - 1] == '?') {
 		address[length - 1] = '\0';
 		s->may_miss = true;
 	}
 	while ((at = strsep(&address, ",")) && s->devices < 2)
 		s->address[s->devices++] = at;
-	for (i = 0; i < MAX_VECTORS; i++)
-		s->fds[i] = new_event();
-	s->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->memory == MAP_FAILED)
-		fail("mmap: %s", strerror(errno));
+	MUST(events_open(&s->request, 1));
+	MUST(events_open(s->fds, MAX_VECTORS));
+	s->memory = memory_new(MIB);
+	if (!s->memory)
+		fail("no memory");
 }
 
 /* An interrupt has been raised: it must arrive, and just once */
@@ -406,13 +381,12 @@ typedef void use_fn(struct session *s, int i);
 
 static void edu_raise(struct session *s, int i)
 {
-	volatile uint32_t *regs = s->dev[i].bar;
 	int times = 1 + below(20);
 
 	while (times--) {
-		regs[EDU_RAISE] = 1;
+		edu_write(&s->dev[i], EDU_RAISE, 1);
 		expect_one(s->fds[i]);
-		regs[EDU_ACK] = 1;
+		edu_write(&s->dev[i], EDU_ACK, 1);
 	}
 	if (!shared(s))
 		expect_none(s, 0, MAX_VECTORS - 1);
@@ -423,12 +397,12 @@ static void edu_raise(struct session *s, int i)
 /* For a while the other kind of message, a few at once */
 static void net_msix(struct session *s, int i)
 {
-	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX));
-	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX, 0,
+	MUST(irqs_off(&s->dev[i], MSI));
+	MUST(irqs_set(&s->dev[i], MSIX, 0,
 		      1 + below(NET_VECTORS), &s->fds[2 + i * NET_VECTORS]));
 	count(ENABLED);
-	MUST(irqs_off(&s->dev[i], VFIO_PCI_MSIX_IRQ_INDEX));
-	MUST(irqs_set(&s->dev[i], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &s->fds[i]));
+	MUST(irqs_off(&s->dev[i], MSIX));
+	MUST(irqs_set(&s->dev[i], MSI, 0, 1, &s->fds[i]));
 }
 
 /* --- a process beside the first, in the same space ------------------------- */
@@ -441,12 +415,12 @@ static void partner(struct session *s, use_fn *use)
 	while (self->session) {
 		MUST(window_query(&s->space, &window));
 		if (shared(s)) {
-			MUST(irqs_set(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+			MUST(irqs_set(&s->dev[1], MSI, 0, 1,
 				      &s->fds[1]));
 			count(ENABLED);
 			if (!below(8))
 				use(s, 1);
-			MUST(irqs_off(&s->dev[1], VFIO_PCI_MSI_IRQ_INDEX));
+			MUST(irqs_off(&s->dev[1], MSI));
 		}
 		usleep(below(10000));
 	}
@@ -470,14 +444,14 @@ static void one_msi_step(struct session *s, use_fn *use)
 	case 0:
 		if (live(s))
 			break;
-		MUST(irqs_set(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX, 0, 1, s->fds));
+		MUST(irqs_set(&s->dev[0], MSI, 0, 1, s->fds));
 		s->enabled = 1;
 		count(ENABLED);
 		break;
 	case 1:
 		if (!live(s))
 			break;
-		MUST(irqs_off(&s->dev[0], VFIO_PCI_MSI_IRQ_INDEX));
+		MUST(irqs_off(&s->dev[0], MSI));
 		s->enabled = 0;
 		break;
 	case 2:
@@ -504,7 +478,7 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 			partner_start(&s, use);
 		while (steps-- && !session_over(&s))
 			one_msi_step(&s, use);
-		session_close(&s, VFIO_PCI_MSI_IRQ_INDEX);
+		session_close(&s, MSI);
 	}
 }
 
@@ -552,14 +526,14 @@ static void many_msix(char *address, enum backend backend, int vectors)
 		if (s.which)	/* where its memory is going to be */
 			replace(&s);
 		s.enabled = add ? 1 : vectors;
-		MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX, 0,
+		MUST(irqs_set(&s.dev[0], MSIX, 0,
 			      s.enabled, s.fds));
 		count(ENABLED);
 		MUST(nvme_start(&nvme, &s.dev[0], 0x200000000ULL));
 		for (i = 0; i < queues; i++) {
 			at[i] = 1 + (i * (vectors - 1)) / QUEUES;
 			if (add) {
-				MUST(irqs_set(&s.dev[0], VFIO_PCI_MSIX_IRQ_INDEX,
+				MUST(irqs_set(&s.dev[0], MSIX,
 					      at[i], 1, &s.fds[at[i]]));
 				count(ADDED);
 			}
@@ -569,27 +543,16 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			queues_fire(&s, &nvme, at, queues);
 		nvme_stop(&nvme);
 		event_wait(s.fds[0], 0);
-		session_close(&s, VFIO_PCI_MSIX_IRQ_INDEX);
+		session_close(&s, MSIX);
 	}
 }
 
 /* --- those who disturb --------------------------------------------------- */
 
-static int write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /* One of VFIO's interrupts goes to another CPU; it may be gone by then */
 static void affinity(void)
 {
-	char line[512], path[64], mask[8];
+	char line[512], mask[8];
 	int irqs[256], found, cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	while (!over()) {
@@ -602,10 +565,10 @@ static void affinity(void)
 		if (file)
 			fclose(file);
 		if (found) {
-			snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity",
-				 irqs[below(found)]);
+			int irq = irqs[below(found)];
+
 			snprintf(mask, sizeof(mask), "%x", 1 << below(cpus));
-			if (!write_to(path, mask))
+			if (!file_write(mask, "/proc/irq/%d/smp_affinity", irq))
 				count(OTHER);
 		}
 		usleep(below(20000));
@@ -614,7 +577,7 @@ static void affinity(void)
 
 static void unbind(char *addresses)
 {
-	char *list[MAX_WORKERS], *at, *rest = addresses, path[128];
+	char *list[MAX_WORKERS], *at, *rest = addresses;
 	int n = 0;
 
 	while ((at = strsep(&rest, ",")) && n < MAX_WORKERS)
@@ -622,16 +585,15 @@ static void unbind(char *addresses)
 	while (!over()) {
 		at = list[below(n)];
 		/* Waits until whoever has it open closes it */
-		if (!write_to("/sys/bus/pci/drivers/vfio-pci/unbind", at))
+		if (!file_write(at, "/sys/bus/pci/drivers/vfio-pci/unbind"))
 			count(OTHER);
 		usleep(below(200000));
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", at);
-		write_to(path, "vfio-pci");
-		write_to("/sys/bus/pci/drivers_probe", at);
+		file_write("vfio-pci", "/sys/bus/pci/devices/%s/driver_override", at);
+		file_write(at, "/sys/bus/pci/drivers_probe");
 		usleep(500000 + below(1500000));
 	}
 	for (n--; n >= 0; n--)
-		write_to("/sys/bus/pci/drivers_probe", list[n]);
+		file_write(list[n], "/sys/bus/pci/drivers_probe");
 }
 
 /*
@@ -640,20 +602,14 @@ static void unbind(char *addresses)
  */
 static void rescan(const char *address)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/class/pci_bus/%.7s/rescan", address);
-	write_to(path, "1");
+	file_write("1", "/sys/class/pci_bus/%.7s/rescan", address);
 }
 
 static void remove_device(const char *address)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", address);
 	while (!over()) {
 		/* Waits like unbinding */
-		if (!write_to(path, "1"))
+		if (!file_write("1", "/sys/bus/pci/devices/%s/remove", address))
 			count(OTHER);
 		usleep(below(200000));
 		rescan(address);
@@ -738,7 +694,7 @@ static void slot(char *port)
 			rescan(address);
 		} else if (status & PCI_EXP_SLTSTA_ABP) {
 			/* Waits like unbinding */
-			write_to(remove, "1");
+			file_write("1", "%s", remove);
 			config_write(fd, express + PCI_EXP_SLTSTA,
 				     PCI_EXP_SLTSTA_ABP);
 			slot_power(fd, express, SLOT_OFF);
@@ -1042,8 +998,7 @@ static void stop_all(void)
 
 static int verdict(bool good)
 {
-	struct doorbells d;
-	int i;
+	int i, left = doorbells_count();
 
 	table();
 	for (i = 0; i < worker_count; i++) {
@@ -1059,8 +1014,8 @@ static int verdict(bool good)
 			good = false;
 		}
 	}
-	if (doorbells_read(&d) || d.count) {
-		printf("stress: %d doorbells are left\n", d.count);
+	if (left) {
+		printf("stress: %d doorbells are left\n", left);
 		good = false;
 	}
 	printf("stress: seed %u, %s\n", seed, good ? "passed" : "failed");
@@ -1078,15 +1033,14 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = strtoul(argv[2], NULL, 0);
 	deadline = now() + atoi(argv[1]);
-	workers = mmap(NULL, sizeof(*workers) * MAX_WORKERS,
-		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (workers == MAP_FAILED)
-		err(1, "mmap");
+	workers = memory_new(sizeof(*workers) * MAX_WORKERS);
+	if (!workers)
+		errx(1, "no memory");
 	/*
 	 * No driver of the kernel's own needs to start what comes back: that
 	 * takes time, and the PCI core's lock for as long
 	 */
-	ret = write_to("/sys/bus/pci/drivers_autoprobe", "0");
+	ret = file_write("0", "/sys/bus/pci/drivers_autoprobe");
 	if (ret)
 		errx(1, "cannot keep drivers from devices: %s", strerror(-ret));
 	printf("stress: seed %u, %s seconds\n", seed, argv[1]);

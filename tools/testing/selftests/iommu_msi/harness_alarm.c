@@ -4,7 +4,7 @@
  * constant. All programs here are linked with --wrap=alarm, which makes that
  * call this one.
  */
-#include "lib/vfio.h"
+#include "lib/clock.h"
 
 unsigned int __real_alarm(unsigned int seconds);
 unsigned int __wrap_alarm(unsigned int seconds);

@@ -13,25 +13,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "lib/nvme.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define MEMORY		0x100000	/* the same for all page sizes */
 #define QUEUES_IOVA	0x100000000ULL
 #define OWN_IOVA	0x140000000ULL
 #define VICTIM_IOVA	0x180000000ULL
 #define VICTIM_WINDOW	0x20000000ULL
-#define MIB		0x100000ULL
 #define NOBODY		65534
 
 FIXTURE(attack)
@@ -118,10 +116,9 @@ static bool victim_unharmed(FIXTURE_DATA(attack) *self)
 
 static void *memory(int content)
 {
-	void *at = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *at = memory_new(MEMORY);
 
-	return at == MAP_FAILED ? NULL : memset(at, content, MEMORY);
+	return at ? memset(at, content, MEMORY) : NULL;
 }
 
 static int start_victim(FIXTURE_DATA(attack) *self, enum backend backend)
@@ -137,8 +134,7 @@ static int start_victim(FIXTURE_DATA(attack) *self, enum backend backend)
 static int start_attacker(FIXTURE_DATA(attack) *self, enum backend backend)
 {
 	return space_open(&self->space, backend) ?:
-	       device_open(&self->dev, &self->space, NVME) ?:
-	       device_enable(&self->dev) ?: device_map_bar(&self->dev, 0) ?:
+	       device_start(&self->dev, &self->space, NVME) ?:
 	       space_map(&self->space, self->memory, OWN_IOVA, MEMORY) ?:
 	       irqs_set(&self->dev, MSIX, 0, 2, self->fds) ?:
 	       nvme_start(&self->nvme, &self->dev, QUEUES_IOVA) ?:
@@ -152,9 +148,8 @@ FIXTURE_SETUP(attack)
 
 	if (faults() < 0)
 		SKIP(return, "no event queue of an SMMUv3 in /proc/interrupts: run it behind one");
-	for (i = 0; i < 2; i++)
-		self->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	self->victim_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_EQ(0, events_open(self->fds, 2));
+	self->victim_fd = event_new();
 	self->memory = memory(0x5a);
 	self->victim_memory = memory(0xa5);
 	ASSERT_NE(NULL, self->memory);
@@ -177,16 +172,13 @@ FIXTURE_SETUP(attack)
 
 FIXTURE_TEARDOWN(attack)
 {
-	struct doorbells d;
-
 	if (self->nvme.memory)
 		nvme_stop(&self->nvme);
 	device_close(&self->dev);
 	device_close(&self->victim);
 	space_close(&self->space);
 	space_close(&self->victim_space);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 /* That it can do harm where it may: otherwise the rest would prove nothing */
@@ -366,7 +358,7 @@ static bool isolated(void)
 
 FIXTURE_SETUP(isolation)
 {
-	int fd = eventfd(0, EFD_CLOEXEC);
+	int fd = event_new();
 	char ignored;
 
 	ASSERT_EQ(0, device_to_vfio(edu_address()));

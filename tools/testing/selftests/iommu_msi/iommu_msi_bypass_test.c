@@ -7,10 +7,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <linux/vfio.h>
 
-#include "lib/vfio.h"
+#include "lib/edu.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 
@@ -35,11 +33,9 @@ FIXTURE_VARIANT_ADD(bypass, iommufd) { .backend = IOMMUFD };
 
 FIXTURE_SETUP(bypass)
 {
-	const char *edu = getenv("EDU") ?: "0000:00:02.0";
-
-	ASSERT_EQ(0, device_to_vfio(edu));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
-	ASSERT_EQ(0, device_open(&self->dev, &self->space, edu));
+	ASSERT_EQ(0, device_open(&self->dev, &self->space, edu_address()));
 }
 
 FIXTURE_TEARDOWN(bypass)
@@ -70,15 +66,14 @@ TEST_F(bypass, query_and_refuse)
 /* A window that is there before the device is in nobody's way, and can go */
 TEST(before_attach)
 {
-	const char *edu = getenv("EDU") ?: "0000:00:02.0";
 	struct ranges ranges;
 	struct space space;
 	struct device dev;
 
-	ASSERT_EQ(0, device_to_vfio(edu));
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, space_open(&space, IOMMUFD));
 	ASSERT_EQ(0, window_set(&space, 0x10000000, 0x100000));
-	ASSERT_EQ(0, device_open(&dev, &space, edu));
+	ASSERT_EQ(0, device_open(&dev, &space, edu_address()));
 	ASSERT_EQ(0, space_ranges(&space, &ranges));
 	EXPECT_FALSE(ranges_hold(&ranges, 0x10000000, 0x100fffff));
 	EXPECT_EQ(0, window_unset(&space, 0x10000000, 0x100000));

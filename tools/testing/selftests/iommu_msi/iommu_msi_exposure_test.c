@@ -6,30 +6,21 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
-#include "lib/vfio.h"
+#include "lib/doorbells.h"
+#include "lib/edu.h"
+#include "lib/events.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define PARAMETER	"/sys/module/msi_iommu/parameters/allow_unsafe_doorbells"
-#define EDU_RAISE	(0x60 / 4)
-#define EDU_ACK		(0x64 / 4)
 
 static int allow(const char *value)
 {
-	int fd = open(PARAMETER, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, 1) == 1 ? 0 : -errno;
-	close(fd);
-	return ret;
+	return file_write(value, PARAMETER);
 }
 
 /* Does the log since @kmsg was opened say what would have been exposed? */
@@ -65,17 +56,14 @@ FIXTURE_VARIANT_ADD(exposure, iommufd) { .backend = IOMMUFD };
 
 FIXTURE_SETUP(exposure)
 {
-	const char *edu = getenv("EDU") ?: "0000:00:02.0";
 	struct window window;
 
-	ASSERT_EQ(0, device_to_vfio(edu));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	self->eventfd = event_new();
 	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
-	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu));
-	ASSERT_EQ(0, device_enable(&self->edu));
-	ASSERT_EQ(0, device_map_bar(&self->edu, 0));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
 	ASSERT_EQ(0, window_query(&self->space, &window));
 	if (window.granule != 0x10000)
 		SKIP(return, "the IOMMU has pages of less than 64K: boot a kernel with pages of 64K");
@@ -83,23 +71,18 @@ FIXTURE_SETUP(exposure)
 
 FIXTURE_TEARDOWN(exposure)
 {
-	struct doorbells d;
-
 	allow("N");
 	device_close(&self->edu);
 	space_close(&self->space);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 TEST_F(exposure, refused_unless_allowed)
 {
-	volatile uint32_t *regs = self->edu.bar;
 	struct doorbells d;
 
 	EXPECT_NE(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 	EXPECT_TRUE(complained(self->kmsg));
 
 	ASSERT_EQ(0, allow("Y"));
@@ -108,9 +91,7 @@ TEST_F(exposure, refused_unless_allowed)
 	ASSERT_EQ(1, d.count);
 	EXPECT_EQ(0x8020000, d.at[0].pa);
 	EXPECT_EQ(0x10000, d.at[0].size);
-	regs[EDU_RAISE] = 1;
-	EXPECT_EQ(1, event_wait(self->eventfd, 1000));
-	regs[EDU_ACK] = 1;
+	EXPECT_EQ(1, edu_fire(&self->edu, self->eventfd, 1));
 }
 
 /* Others than root may neither read nor write it */

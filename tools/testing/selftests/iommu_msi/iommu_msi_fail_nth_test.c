@@ -12,6 +12,8 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 
+#include "lib/edu.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 #include "sweep.h"
@@ -29,7 +31,6 @@
 static int choose_caches(const char *value)
 {
 	struct dirent *entry;
-	char path[512];
 	int chosen = 0;
 	DIR *dir;
 
@@ -41,8 +42,7 @@ static int choose_caches(const char *value)
 		    !strcmp(entry->d_name, "proc_dir_entry") ||
 		    !strcmp(entry->d_name, getenv("SPARE") ?: ""))
 			continue;
-		snprintf(path, sizeof(path), CACHES "/%s/failslab", entry->d_name);
-		chosen += !write_file(path, value);
+		chosen += !file_write(value, CACHES "/%s/failslab", entry->d_name);
 	}
 	closedir(dir);
 	return chosen ? 0 : -ENOENT;
@@ -51,13 +51,13 @@ static int choose_caches(const char *value)
 static int faults_setup(void)
 {
 	/* Allocations that may sleep, and single pages, are to fail, too */
-	return write_file(FAULTS "failslab/task-filter", "Y") ?:
-	       write_file(FAULTS "failslab/times", "-1") ?:
-	       write_file(FAULTS "failslab/probability", "100") ?:
-	       write_file(FAULTS "failslab/ignore-gfp-wait", "N") ?:
-	       write_file(FAULTS "failslab/cache-filter", "Y") ?:
-	       write_file(FAULTS "fail_page_alloc/ignore-gfp-wait", "N") ?:
-	       write_file(FAULTS "fail_page_alloc/min-order", "0") ?:
+	return file_write("Y", FAULTS "failslab/task-filter") ?:
+	       file_write("-1", FAULTS "failslab/times") ?:
+	       file_write("100", FAULTS "failslab/probability") ?:
+	       file_write("N", FAULTS "failslab/ignore-gfp-wait") ?:
+	       file_write("Y", FAULTS "failslab/cache-filter") ?:
+	       file_write("N", FAULTS "fail_page_alloc/ignore-gfp-wait") ?:
+	       file_write("0", FAULTS "fail_page_alloc/min-order") ?:
 	       choose_caches("1");
 }
 
@@ -76,7 +76,7 @@ static void faults_close(struct machine *m)
 	close(m->fail_nth);
 	close(m->make_it_fail);
 	choose_caches("0");
-	write_file(FAULTS "failslab/probability", "0");
+	file_write("0", FAULTS "failslab/probability");
 }
 
 #define NO_FAULTS "no fault injection: boot a kernel with FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS"

@@ -7,16 +7,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "lib/module.h"
+#include "lib/sys.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME_VECTORS	4
 #define NVME		(getenv("NVME") ?: "0000:00:03.0")
 
@@ -35,15 +34,7 @@ static int empty(void)
 
 static int filled(void)
 {
-	FILE *file = fopen("/sys/module/msi_fill/parameters/pages", "re");
-	int pages = -1;
-
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%d", &pages) != 1)
-		pages = -EIO;
-	fclose(file);
-	return pages;
+	return file_number("/sys/module/msi_fill/parameters/pages");
 }
 
 /* The messages since @kmsg was opened that name all three */
@@ -83,23 +74,19 @@ FIXTURE_SETUP(full)
 	empty();
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_to_vfio(NVME));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (i = 0; i < NVME_VECTORS; i++)
-		self->nvme_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
+	ASSERT_EQ(0, events_open(self->nvme_fds, NVME_VECTORS));
 	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, self->kmsg);
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, space_open(&self->space[i], variant->backend));
-	ASSERT_EQ(0, device_open(&self->edu, &self->space[0], edu_address()));
-	ASSERT_EQ(0, device_enable(&self->edu));
-	ASSERT_EQ(0, device_map_bar(&self->edu, 0));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space[0]));
 	ASSERT_EQ(0, device_open(&self->nvme, &self->space[1], NVME));
 }
 
 FIXTURE_TEARDOWN(full)
 {
-	struct doorbells d;
 	int i;
 
 	empty();
@@ -107,8 +94,7 @@ FIXTURE_TEARDOWN(full)
 	device_close(&self->nvme);
 	for (i = 0; i < 2; i++)
 		space_close(&self->space[i]);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 /* No vector for one device; the other one's, in its own window, goes on */

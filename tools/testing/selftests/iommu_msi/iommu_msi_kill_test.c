@@ -11,27 +11,25 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "lib/nvme.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define MAX_VECTORS	64
 #define QUEUES		7	/* of the disk's, that nvme.c can have */
-#define MIB		0x100000ULL
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define NEW		0x10000000ULL
 #define OTHER		0x20000000ULL
@@ -85,36 +83,26 @@ static int life_open(struct life *life, enum backend backend)
 static int life_attach(struct life *life)
 {
 	return edu_open(&life->edu, &life->space) ?:
-	       device_open(&life->nvme, &life->space, NVME) ?:
-	       device_enable(&life->nvme) ?: device_map_bar(&life->nvme, 0);
+	       device_start(&life->nvme, &life->space, NVME);
 }
 
 static int life_events(struct life *life)
 {
-	int i;
-
-	life->edu_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (i = 0; i < life->vectors; i++)
-		life->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return life->fds[life->vectors - 1] < 0 ? -errno : 0;
+	return events_open(&life->edu_fd, 1) ?:
+	       events_open(life->fds, life->vectors);
 }
 
 static void life_close_events(struct life *life)
 {
-	int i;
-
 	close(life->edu_fd);
-	for (i = 0; i < life->vectors; i++)
-		close(life->fds[i]);
+	events_close(life->fds, life->vectors);
 }
 
 static int life_map(struct life *life, uint64_t iova)
 {
-	life->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (life->memory == MAP_FAILED)
-		return -errno;
-	return space_map(&life->space, life->memory, iova, MIB);
+	life->memory = memory_new(MIB);
+	return !life->memory ? -ENOMEM :
+	       space_map(&life->space, life->memory, iova, MIB);
 }
 
 static int life_enable(struct life *life, int vectors)
@@ -211,14 +199,6 @@ static bool phase_of(enum phase phase, enum backend backend)
 	return backend == IOMMUFD || (phase != REPLACE && phase != MOVE_BACK);
 }
 
-static double now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec + at.tv_nsec * 1e-9;
-}
-
 /* SIGKILL from a timer: whatever the process does then, on one CPU or more */
 static int kill_later(double seconds)
 {
@@ -249,7 +229,7 @@ static void live(struct shared *shared, enum backend backend)
 	for (phase = OPEN; phase <= DONE; phase++) {
 		if (!phase_of(phase, backend))
 			continue;
-		shared->began[phase] = now();
+		shared->began[phase] = now_ns() * 1e-9;
 		shared->phase = phase;
 		if (phase == shared->kill_in)
 			ret = kill_later(shared->kill_after);
@@ -259,14 +239,6 @@ static void live(struct shared *shared, enum backend backend)
 			_exit(1);
 	}
 	_exit(0);
-}
-
-/* Nobody else has an address space meanwhile */
-static bool nothing_left(void)
-{
-	struct doorbells d;
-
-	return !doorbells_read(&d) && !d.count && !d.windows;
 }
 
 static int open_again(enum backend backend)
@@ -340,14 +312,13 @@ static int devices_setup(void)
 FIXTURE_SETUP(killed)
 {
 	ASSERT_EQ(0, devices_setup());
-	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->shared);
+	self->shared = memory_new(sizeof(*self->shared));
+	ASSERT_NE(NULL, self->shared);
 }
 
 FIXTURE_TEARDOWN(killed)
 {
-	EXPECT_TRUE(nothing_left());
+	EXPECT_TRUE(nothing_left("#"));
 }
 
 /*
@@ -416,7 +387,7 @@ TEST_F_TIMEOUT(killed, anywhere, SECONDS)
 
 	srand48(variant->backend + 1);
 	ASSERT_EQ(0, measure(self, variant->backend)) SAY_PHASE;
-	ASSERT_TRUE(nothing_left());
+	ASSERT_TRUE(nothing_left("#"));
 	while (done < kills || missed(self, variant->backend) != DONE) {
 		ASSERT_GT(2 * kills + 100, tries++);
 		phase = done < kills ? lrand48() % DONE : missed(self, variant->backend);
@@ -428,11 +399,11 @@ TEST_F_TIMEOUT(killed, anywhere, SECONDS)
 			continue;
 		self->kills[hit]++;
 		done++;
-		ASSERT_TRUE(nothing_left()) SAY_KILL;
+		ASSERT_TRUE(nothing_left("#")) SAY_KILL;
 		ASSERT_EQ(0, open_again(done & 1)) SAY_KILL;
 		if (done % FULL_EVERY == 0)
 			ASSERT_EQ(0, use_again(variant->backend)) SAY_KILL;
-		ASSERT_TRUE(nothing_left()) SAY_KILL;
+		ASSERT_TRUE(nothing_left("#")) SAY_KILL;
 	}
 	for (phase = OPEN; phase < DONE; phase++) {
 		if (!phase_of(phase, variant->backend))
@@ -474,7 +445,7 @@ FIXTURE_SETUP(closed)
 
 FIXTURE_TEARDOWN(closed)
 {
-	EXPECT_TRUE(nothing_left());
+	EXPECT_TRUE(nothing_left("#"));
 }
 
 static void unmap_bar(struct device *dev)
@@ -513,7 +484,7 @@ static int destroy_ioas(FIXTURE_DATA(closed) *self)
 
 	if (is_gone(self, IOMMU))
 		return 0;
-	ret = ioctl(self->life.space.fd, IOMMU_DESTROY, &destroy) ? -errno : 0;
+	ret = sys_ioctl(self->life.space.fd, IOMMU_DESTROY, &destroy);
 	return ret == (in_use(self) ? -EBUSY : 0) ? 0 : -EPROTO;
 }
 
@@ -602,7 +573,7 @@ TEST_F_TIMEOUT(closed, any_order, SECONDS)
 			ASSERT_EQ(0, close_part(self, order[i])) TH_LOG("%s", said);
 			ASSERT_TRUE(still_works(self)) TH_LOG("%s", said);
 		}
-		ASSERT_TRUE(nothing_left()) TH_LOG("%s", said);
+		ASSERT_TRUE(nothing_left("#")) TH_LOG("%s", said);
 		if (n % 12 == 0)
 			ASSERT_EQ(0, use_again(variant->backend)) TH_LOG("%s", said);
 	}

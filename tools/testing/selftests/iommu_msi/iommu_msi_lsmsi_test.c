@@ -3,18 +3,16 @@
  * lsmsi, next to this program, on a device with a live MSI
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "kselftest_harness.h"
 
-#define MSI	VFIO_PCI_MSI_IRQ_INDEX
 
 /* What lsmsi says, and its exit status; -1 if it cannot be run, or was killed */
 static int lsmsi(const char *arguments, char *said, size_t size)
@@ -52,7 +50,7 @@ FIXTURE_SETUP(lsmsi)
 	if (lsmsi("--version", self->said, sizeof(self->said)))
 		SKIP(return, "no lsmsi next to this program: build it in tools/iommu");
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
 	ASSERT_EQ(0, space_open(&self->space, TYPE1));
 	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));

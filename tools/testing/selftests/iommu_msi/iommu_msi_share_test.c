@@ -8,16 +8,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <linux/vfio.h>
 
+#include "lib/clock.h"
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define NVME_VECTORS	4
 
@@ -48,24 +47,21 @@ FIXTURE_SETUP(pair)
 
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_to_vfio(NVME));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (i = 0; i < NVME_VECTORS; i++)
-		self->nvme_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
+	ASSERT_EQ(0, events_open(self->nvme_fds, NVME_VECTORS));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, space_open(&self->space[i], variant->backend));
 }
 
 FIXTURE_TEARDOWN(pair)
 {
-	struct doorbells d;
 	int i;
 
 	device_close(&self->edu);
 	device_close(&self->nvme);
 	for (i = 0; i < 2; i++)
 		space_close(&self->space[i]);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 TEST_F(pair, one_space)

@@ -9,9 +9,9 @@
  * with more vectors than a GICv2m has SPIs.
  */
 #define _GNU_SOURCE
-#include <sys/mman.h>
-
+#include "lib/events.h"
 #include "lib/module.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 #include "sweep.h"
@@ -20,7 +20,6 @@
 #define MANY		80	/* vectors: a GICv2m has 64 SPIs */
 #define NTH		"/sys/module/msi_step/parameters/nth"
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
-#define MIB		0x100000ULL
 #define SECONDS		600
 
 static struct device big;
@@ -31,20 +30,14 @@ static int fail_arm(struct machine *m, int n)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", n);
-	return write_file(NTH, text);
+	return file_write(text, NTH);
 }
 
 static int fail_disarm(struct machine *m)
 {
-	FILE *file = fopen(NTH, "re");
-	int left = -1;
+	int left = file_number(NTH);
 
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%d", &left) != 1)
-		left = -EIO;
-	fclose(file);
-	return left < 0 ? left : write_file(NTH, "0") ?: !left;
+	return left < 0 ? left : file_write("0", NTH) ?: !left;
 }
 
 /* From now on @function may fail, and say @returns */
@@ -95,12 +88,10 @@ static int nothing_lost_but_one(struct machine *m)
 
 static int steps_open(struct machine *m, enum backend backend)
 {
-	int i, ret;
+	int ret;
 
-	for (i = 0; i < MANY; i++)
-		many[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ret = machine_open(m, backend) ?: device_to_vfio(BIG) ?:
-	      device_open(&big, &m->space, BIG);
+	ret = events_open(many, MANY) ?: machine_open(m, backend) ?:
+	      device_to_vfio(BIG) ?: device_open(&big, &m->space, BIG);
 	if (ret)
 		return ret;
 	at_first = vectors_to_have();
@@ -217,9 +208,8 @@ FIXTURE(replacement)
 
 FIXTURE_SETUP(replacement)
 {
-	self->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->memory);
+	self->memory = memory_new(MIB);
+	ASSERT_NE(NULL, self->memory);
 	ASSERT_EQ(0, steps_open(&self->m, IOMMUFD));
 	ASSERT_EQ(0, edu_live(&self->m));
 }

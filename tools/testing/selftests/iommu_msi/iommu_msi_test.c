@@ -5,19 +5,15 @@
  * The environment has EDU, the device's address; default 0000:00:02.0.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
 #define WINDOW_START	0x8000000ULL
 #define WINDOW_END	0x80fffffULL
 
@@ -39,7 +35,7 @@ FIXTURE_VARIANT_ADD(edu, iommufd) { .backend = IOMMUFD };
 FIXTURE_SETUP(edu)
 {
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
 	ASSERT_LE(0, self->eventfd);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, edu_open(&self->dev, &self->space));
@@ -47,13 +43,10 @@ FIXTURE_SETUP(edu)
 
 FIXTURE_TEARDOWN(edu)
 {
-	struct doorbells d;
-
 	device_close(&self->dev);
 	space_close(&self->space);
 	close(self->eventfd);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 TEST_F(edu, one_vector)
@@ -70,8 +63,7 @@ TEST_F(edu, one_vector)
 	}
 	EXPECT_EQ(100, edu_fire(&self->dev, self->eventfd, 100));
 	ASSERT_EQ(0, irqs_off(&self->dev, MSI));
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 TEST_F(edu, enable_disable)
@@ -85,16 +77,15 @@ TEST_F(edu, enable_disable)
 		ASSERT_EQ(0, doorbells_read(&d));
 		ASSERT_EQ(translated(1), d.refs);
 		ASSERT_EQ(0, irqs_off(&self->dev, MSI));
-		ASSERT_EQ(0, doorbells_read(&d));
-		ASSERT_EQ(0, d.count);
+		ASSERT_EQ(0, doorbells_count());
 	}
 }
 
 TEST_F(edu, killed)
 {
 	struct doorbells d;
-	int status;
 	pid_t child;
+	int status;
 
 	device_close(&self->dev);
 	space_close(&self->space);
@@ -111,8 +102,7 @@ TEST_F(edu, killed)
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	ASSERT_TRUE(WIFSIGNALED(status));
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 }
 
@@ -126,7 +116,7 @@ FIXTURE(replace)
 FIXTURE_SETUP(replace)
 {
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
 	ASSERT_LE(0, self->eventfd);
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
 	ASSERT_EQ(0, edu_open(&self->dev, &self->space));
@@ -134,12 +124,9 @@ FIXTURE_SETUP(replace)
 
 FIXTURE_TEARDOWN(replace)
 {
-	struct doorbells d;
-
 	device_close(&self->dev);
 	space_close(&self->space);
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 /* The message that the device holds must reach its doorbell in either domain */

@@ -10,21 +10,19 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <linux/iommufd.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 #include "lib/module.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
-#define MIB		0x100000ULL
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define NEW		0x10000000ULL
 #define OTHER		0x20000000ULL
@@ -114,11 +112,10 @@ FIXTURE_SETUP(aperture)
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
 	ASSERT_EQ(0, device_to_vfio(nvme()));
 	self->nvme = (struct device) { .fd = -1, .group = -1 };
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	self->nvme_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	self->memory = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->memory);
+	self->eventfd = event_new();
+	self->nvme_fd = event_new();
+	self->memory = memory_new(MIB);
+	ASSERT_NE(NULL, self->memory);
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, attach_edu(self));
 	if (window_query(&self->space, &window) == -ENOSYS)
@@ -127,15 +124,12 @@ FIXTURE_SETUP(aperture)
 
 FIXTURE_TEARDOWN(aperture)
 {
-	struct doorbells d;
-
 	device_close(&self->edu);
 	device_close(&self->nvme);
 	space_close(&self->space);
 	munmap(self->memory, MIB);
 	module_unload("msi_quirk");
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 }
 
 TEST_F(aperture, query)
@@ -514,7 +508,7 @@ FIXTURE_SETUP(platform)
 {
 	module_unload("msi_quirk");
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
 	self->edu = (struct device) { .fd = -1, .group = -1 };
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 }
@@ -529,14 +523,12 @@ FIXTURE_TEARDOWN(platform)
 /* The IOMMU suggests a window, and firmware says that the device needs none */
 TEST_F(platform, both_regions)
 {
-	struct doorbells d;
 	struct window w;
 
 	ASSERT_EQ(0, quirk(edu_address(), "hw_msi=0x20000000"));
 	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_BYPASS, w.flags & (WINDOW_TRANSLATED | WINDOW_BYPASS));
 }
@@ -581,7 +573,7 @@ static int map_flags(struct space *space, uint32_t flags, uint64_t vaddr)
 		.iova = NEW, .size = MIB,
 	};
 
-	return ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+	return sys_ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map);
 }
 
 TEST_F(type1, refuse_flags)
@@ -617,7 +609,7 @@ FIXTURE_SETUP(options)
 	ASSERT_EQ(0, device_to_vfio(nvme()));
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
 	self->edu = self->nvme = (struct device) { .fd = -1, .group = -1 };
-	self->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->eventfd = event_new();
 	if (window_query(&self->space, &window) == -ENOSYS)
 		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
 }
@@ -784,13 +776,11 @@ TEST_F(options, two_domains)
 TEST_F(options, detached)
 {
 	struct space *space = &self->space;
-	struct doorbells d;
 	uint32_t hwpt;
 	void *memory;
 
-	memory = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, memory);
+	memory = memory_new(2 * MIB);
+	ASSERT_NE(NULL, memory);
 	ASSERT_EQ(0, edu_open(&self->edu, space));
 	ASSERT_EQ(0, device_add_hwpt(&self->edu, &hwpt));
 	ASSERT_EQ(0, device_replace(&self->edu, hwpt));
@@ -799,8 +789,7 @@ TEST_F(options, detached)
 	EXPECT_NE(0, space_map(space, memory, OLD, 2 * MIB));
 	EXPECT_EQ(-EBUSY, window_set(space, NEW, MIB));
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
-	ASSERT_EQ(0, doorbells_read(&d));
-	EXPECT_EQ(0, d.count);
+	EXPECT_EQ(0, doorbells_count());
 
 	/* It can be moved now, and what it leaves is memory like any other */
 	ASSERT_EQ(0, window_set(space, NEW, MIB));

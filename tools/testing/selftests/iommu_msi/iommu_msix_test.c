@@ -6,17 +6,14 @@
  * the machine has to give; a controller without LPIs has few.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
+#include "lib/events.h"
 #include "lib/nvme.h"
-#include "lib/vfio.h"
 #include "kselftest_harness.h"
 
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define MAX_VECTORS	2048
 #define MEMORY_IOVA	0x100000000ULL
 #define SECONDS		180	/* thousands of vectors, on an emulated machine */
@@ -66,29 +63,20 @@ FIXTURE_VARIANT_ADD(nvme, iommufd) { .backend = IOMMUFD };
 FIXTURE_SETUP(nvme)
 {
 	struct rlimit files = { MAX_VECTORS + 64, MAX_VECTORS + 64 };
-	int i;
 
 	self->vectors = atoi(getenv("VECTORS") ?: "2048");
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	for (i = 0; i < self->vectors; i++) {
-		self->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		ASSERT_LE(0, self->fds[i]);
-	}
+	ASSERT_EQ(0, events_open(self->fds, self->vectors));
 	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
-	ASSERT_EQ(0, device_open(&self->dev, &self->space, nvme_address()));
-	ASSERT_EQ(0, device_enable(&self->dev));
-	ASSERT_EQ(0, device_map_bar(&self->dev, 0));
+	ASSERT_EQ(0, device_start(&self->dev, &self->space, nvme_address()));
 }
 
 FIXTURE_TEARDOWN(nvme)
 {
-	int i;
-
 	device_close(&self->dev);
 	space_close(&self->space);
-	for (i = 0; i < self->vectors; i++)
-		close(self->fds[i]);
+	events_close(self->fds, self->vectors);
 	ASSERT_HELD(0, 0);
 }
 

@@ -14,14 +14,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-#include <linux/vfio.h>
 
+#include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/events.h"
 
-#define MSI		VFIO_PCI_MSI_IRQ_INDEX
-#define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 #define NVME		(getenv("NVME") ?: "0000:00:04.0")
 #define MAX_VECTORS	64
 #define SWEEP_MAX	5000
@@ -55,30 +53,15 @@ static int fail_arm(struct machine *m, int n);
 /* Whether there were so many, or a negative errno; none fails any more */
 static int fail_disarm(struct machine *m);
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int machine_open(struct machine *m, enum backend backend)
 {
-	int i;
+	int ret;
 
 	m->vectors = atoi(getenv("VECTORS") ?: "8");
 	if (m->vectors > MAX_VECTORS)
 		return -E2BIG;
-	for (i = 0; i < m->vectors; i++)
-		m->fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	m->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (m->fds[m->vectors - 1] < 0 || m->eventfd < 0)
-		return -errno;
-	return device_to_vfio(edu_address()) ?: device_to_vfio(NVME) ?:
+	ret = events_open(m->fds, m->vectors) ?: events_open(&m->eventfd, 1);
+	return ret ?: device_to_vfio(edu_address()) ?: device_to_vfio(NVME) ?:
 	       space_open(&m->space, backend) ?:
 	       edu_open(&m->edu, &m->space) ?:
 	       device_open(&m->nvme, &m->space, NVME) ?:
@@ -87,13 +70,10 @@ static int machine_open(struct machine *m, enum backend backend)
 
 static void machine_close(struct machine *m)
 {
-	int i;
-
 	device_close(&m->nvme);
 	device_close(&m->edu);
 	space_close(&m->space);
-	for (i = 0; i < m->vectors; i++)
-		close(m->fds[i]);
+	events_close(m->fds, m->vectors);
 	close(m->eventfd);
 }
 
