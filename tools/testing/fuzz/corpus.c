@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/random.h"
 #include "fuzz.h"
 
 #define CORPUS		512
@@ -18,22 +19,10 @@
 static struct program corpus[CORPUS], current;
 static uint32_t corpus_count;
 static int worker;
-static uint32_t state;
 
 static uint64_t kept[MAX_KEPT];
 static int kept_count = -1;	/* -1: the kernel decides */
 static int kept_next;
-
-/* xorshift32 */
-static uint32_t below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state % n;
-}
-
-static bool one_in(uint32_t n) { return !below(n); }
 
 static void kept_read(const char *name)
 {
@@ -60,13 +49,8 @@ static void kept_read(const char *name)
 
 void corpus_init(uint32_t seed, int number, const char *file)
 {
-	int i;
-
 	worker = number;
-	/* Not 0; and what differs little must not stay so */
-	state = (seed ^ (number + 1) * 2654435761U) ?: 1;
-	for (i = 0; i < 16; i++)
-		below(2);
+	random_init(seed, number);
 	if (file)
 		kept_read(file);
 }

@@ -47,6 +47,7 @@
 #include "lib/edu.h"
 #include "lib/events.h"
 #include "lib/nvme.h"
+#include "lib/random.h"
 #include "lib/sys.h"
 #include "lib/window.h"
 
@@ -85,16 +86,6 @@ static time_t deadline;
 static bool over(void)
 {
 	return now() >= deadline && self->counts[self->purpose];
-}
-
-/* xorshift32: the same numbers everywhere */
-static uint32_t state;
-static uint32_t below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state % n;
 }
 
 static void count_more(enum count what, uint64_t more)
@@ -882,10 +873,7 @@ static void start(int index, const char *what)
 		self->pid = pid;
 		return;
 	}
-	/* Not 0, and another one for each; what differs little must not stay so */
-	state = (seed ^ (index + 1) * 2654435761U) ?: 1;
-	for (index = 0; index < 16; index++)
-		below(2);
+	random_init(seed, index);
 	work(copy);
 	_exit(0);
 }
