@@ -18,14 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <linux/iommufd.h>
 
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
+#include "lib/window.h"
 
 #define EDU		"0000:00:02.0"
 #define EDU_DMA_SRC	0x80
@@ -97,87 +96,15 @@ static int failed(const struct driver *drv, const char *what, int ret)
 	return ret;
 }
 
-/* --- the window --------------------------------------------------------- */
-
-static int type1_window(int container, struct range *window)
+static void say_window(struct driver *drv, const char *when)
 {
-	struct vfio_iommu_type1_info_cap_msi_aperture *aperture;
-	struct vfio_info_cap_header *cap;
-	struct {
-		struct vfio_iommu_type1_info info;
-		uint8_t caps[4096];
-	} got = { .info.argsz = sizeof(got) };
-	uint32_t at;
-
-	if (ioctl(container, VFIO_IOMMU_GET_INFO, &got))
-		return -errno;
-	if (!(got.info.flags & VFIO_IOMMU_INFO_CAPS))
-		return -ENOENT;
-	for (at = got.info.cap_offset; at; at = cap->next) {
-		cap = (void *)((uint8_t *)&got + at);
-		if (cap->id != VFIO_IOMMU_TYPE1_INFO_CAP_MSI_APERTURE)
-			continue;
-		aperture = (void *)cap;
-		*window = (struct range) { aperture->start, aperture->last };
-		return 0;
-	}
-	return -ENOENT;
-}
-
-static int iommufd_window(const struct space *space, struct range *window)
-{
-	struct iommu_msi_info info = {
-		.size = sizeof(info), .object_id = space->ioas,
-	};
-
-	if (ioctl(space->fd, IOMMU_MSI_INFO, &info))
-		return -errno;
-	*window = (struct range) { info.out_start, info.out_last };
-	return 0;
-}
-
-static void say_window(const struct driver *drv, const char *when)
-{
-	struct range window;
-	int ret = drv->space.backend == TYPE1 ?
-		  type1_window(drv->space.fd, &window) :
-		  iommufd_window(&drv->space, &window);
+	struct window window;
+	int ret = window_query(&drv->space, &window);
 
 	if (ret)
 		say(drv, "%s - - %s", when, result(ret));
 	else
-		say_range(drv, when, window, "ok");
-}
-
-static int iommufd_option(const struct space *space, uint32_t id, uint64_t value)
-{
-	struct iommu_option option = {
-		.size = sizeof(option), .option_id = id,
-		.op = IOMMU_OPTION_OP_SET, .object_id = space->ioas,
-		.val64 = value,
-	};
-
-	return ioctl(space->fd, IOMMU_OPTION, &option) ? -errno : 0;
-}
-
-static int type1_set_window(int container, struct range window)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_MSI_RESERVED_IOVA,
-		.iova = window.first, .size = range_size(window),
-	};
-
-	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
-}
-
-static int set_window(const struct space *space, struct range window)
-{
-	if (space->backend == TYPE1)
-		return type1_set_window(space->fd, window);
-	return iommufd_option(space, IOMMU_OPTION_SW_MSI_START, window.first) ?:
-	       iommufd_option(space, IOMMU_OPTION_SW_MSI_SIZE,
-			      range_size(window));
+		say_range(drv, when, (struct range) { window.start, window.last }, "ok");
 }
 
 /* --- the device --------------------------------------------------------- */
@@ -359,7 +286,7 @@ static int run(struct driver *drv, struct range window)
 	if (ret)
 		return failed(drv, "opening " EDU, ret);
 	say_window(drv, "before");
-	set = set_window(&drv->space, window);
+	set = window_set(&drv->space, window.first, range_size(window));
 	say_range(drv, "set", window, result(set));
 	say_window(drv, "after");
 	map = space_map(&drv->space, drv->memory, memory_iova.first,
