@@ -32,17 +32,19 @@
 #include "lib/events.h"
 #include "lib/sys.h"
 #include "lib/window.h"
+#include "lib/workers.h"
 #include "fuzz.h"
 
-#define MAX_WORKERS	16
 #define STALLED		paced(120)	/* seconds without a call */
 #define ENOUGH		25000		/* calls, for each kind to succeed */
 #define INTERRUPTS	10
 
-struct worker *self;
+struct fuzzer *self;
 
-static struct worker *workers;
-static int worker_count;
+static struct fuzzer *fuzzers;
+static int fuzzer_count;
+static struct crew crew = { .program = "fuzz" };
+static time_t begin;
 static uint32_t seed;
 static uint64_t wanted;
 
@@ -51,8 +53,8 @@ static uint64_t calls_made(void)
 	uint64_t sum = 0;
 	int i;
 
-	for (i = 0; i < worker_count; i++)
-		sum += workers[i].calls;
+	for (i = 0; i < fuzzer_count; i++)
+		sum += fuzzers[i].worker.steps;
 	return sum;
 }
 
@@ -62,7 +64,7 @@ void fail(const char *format, ...)
 {
 	va_list args;
 
-	printf("fuzz: %s, program %" PRIu64 ": ", self->address, self->programs);
+	printf("fuzz: %s, program %" PRIu64 ": ", self->worker.name, self->programs);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -73,10 +75,10 @@ void fail(const char *format, ...)
 
 static void work(const char *kept)
 {
-	int number = self - workers;
+	int number = self - fuzzers;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	calls_init(self->address);
+	calls_init(self->worker.name);
 	cover_init(FIRST);
 	corpus_init(seed, number, kept);
 	while (calls_made() < wanted) {
@@ -88,17 +90,9 @@ static void work(const char *kept)
 
 static void start(int index, const char *address, const char *kept)
 {
-	pid_t pid;
-
-	self = &workers[index];
-	snprintf(self->address, sizeof(self->address), "%s", address);
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		err(1, "fork");
-	if (!pid)
+	self = &fuzzers[index];
+	if (worker_start(&crew, &self->worker, address))
 		work(kept);
-	self->pid = pid;
 }
 
 /* vfio-pci has the device, and does not reset it: that takes a tenth of a second */
@@ -122,8 +116,8 @@ static int edges_found(void)
 	for (j = 0; j < EDGES / 8; j++) {
 		unsigned int any = 0;
 
-		for (i = 0; i < worker_count; i++)
-			any |= workers[i].edges[j];
+		for (i = 0; i < fuzzer_count; i++)
+			any |= fuzzers[i].edges[j];
 		sum += __builtin_popcount(any);
 	}
 	return sum;
@@ -134,13 +128,13 @@ static uint32_t corpus_size(void)
 	uint32_t sum = 0;
 	int i;
 
-	for (i = 0; i < worker_count; i++)
-		sum += workers[i].corpus;
+	for (i = 0; i < fuzzer_count; i++)
+		sum += fuzzers[i].corpus;
 	return sum;
 }
 
 /* @seconds since the last time */
-static void progress(time_t begin, time_t seconds)
+static void progress(time_t seconds)
 {
 	static uint64_t before;
 	uint64_t calls = calls_made();
@@ -151,50 +145,13 @@ static void progress(time_t begin, time_t seconds)
 	before = calls;
 }
 
-/* The first that fails ends it all; one that does nothing any more, too */
-static bool watch(time_t begin)
-{
-	uint64_t seen[MAX_WORKERS] = {};
-	time_t since[MAX_WORKERS], said = begin;
-	int left = worker_count, status, i;
-
-	for (i = 0; i < worker_count; i++)
-		since[i] = begin;
-	while (left) {
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-
-		for (i = 0; i < worker_count; i++) {
-			if (pid > 0 && workers[i].pid == pid) {
-				workers[i].pid = 0;
-				left--;
-				if (status)
-					return false;
-			}
-			if (seen[i] != workers[i].calls || !workers[i].pid) {
-				seen[i] = workers[i].calls;
-				since[i] = now();
-			} else if (now() - since[i] > STALLED) {
-				printf("fuzz: %s has made no call for %d s\n",
-				       workers[i].address, STALLED);
-				return false;
-			}
-		}
-		if (now() - said >= 10) {
-			progress(begin, now() - said);
-			said = now();
-		}
-		usleep(100000);
-	}
-	return true;
-}
-
 static void stop_all(void)
 {
 	int i;
 
-	for (i = 0; i < worker_count; i++)
-		if (workers[i].pid > 0)
-			kill(workers[i].pid, SIGKILL);
+	for (i = 0; i < fuzzer_count; i++)
+		if (fuzzers[i].worker.pid > 0)
+			kill(fuzzers[i].worker.pid, SIGKILL);
 	while (wait(NULL) > 0)
 		;
 }
@@ -208,8 +165,8 @@ static void table_errnos(int kind)
 	for (j = 1; j < MAX_ERRNO; j++) {
 		uint64_t sum = 0;
 
-		for (i = 0; i < worker_count; i++)
-			sum += workers[i].kinds[kind].errnos[j];
+		for (i = 0; i < fuzzer_count; i++)
+			sum += fuzzers[i].kinds[kind].errnos[j];
 		if (sum)
 			printf(" %s %" PRIu64, strerrorname_np(j), sum);
 	}
@@ -226,9 +183,9 @@ static bool table(void)
 	for (kind = 0; kind < kind_count; kind++) {
 		uint64_t called = 0, succeeded = 0;
 
-		for (i = 0; i < worker_count; i++) {
-			called += workers[i].kinds[kind].called;
-			succeeded += workers[i].kinds[kind].succeeded;
+		for (i = 0; i < fuzzer_count; i++) {
+			called += fuzzers[i].kinds[kind].called;
+			succeeded += fuzzers[i].kinds[kind].succeeded;
 		}
 		printf("fuzz: %-30s %9" PRIu64 " %9" PRIu64 " ", kinds[kind].name,
 		       called, succeeded);
@@ -271,7 +228,7 @@ static bool clean(void)
 {
 	bool good = true;
 
-	setenv("EDU", workers[0].address, 1);
+	setenv("EDU", fuzzers[0].worker.name, 1);
 	good &= nothing_left("fuzz:");
 	good &= works(TYPE1);
 	good &= works(IOMMUFD);
@@ -287,9 +244,9 @@ static bool traced(void)
 	bool good = true;
 	int i, j;
 
-	for (i = 0; i < worker_count; i++)
+	for (i = 0; i < fuzzer_count; i++)
 		for (j = 0; j < THREADS; j++)
-			sums[j] += workers[i].traced[j];
+			sums[j] += fuzzers[i].traced[j];
 	for (j = 0; j < THREADS; j++) {
 		printf("fuzz: KCOV has traced %" PRIu64 " places in calls of a %s thread\n",
 		       sums[j], names[j]);
@@ -298,15 +255,15 @@ static bool traced(void)
 	return good;
 }
 
-static int verdict(bool good, time_t begin)
+static int verdict(bool good)
 {
 	int i;
 
 	good &= table();
-	for (i = 0; i < worker_count; i++)
+	for (i = 0; i < fuzzer_count; i++)
 		printf("fuzz: %s: %" PRIu64 " calls, %" PRIu64 " programs, corpus %u\n",
-		       workers[i].address, workers[i].calls, workers[i].programs,
-		       workers[i].corpus);
+		       fuzzers[i].worker.name, fuzzers[i].worker.steps, fuzzers[i].programs,
+		       fuzzers[i].corpus);
 	good &= traced();
 	good &= clean();
 	printf("fuzz: %" PRIu64 " calls in %ld s, corpus %u, edges %d, seed %u: %s\n",
@@ -318,7 +275,6 @@ static int verdict(bool good, time_t begin)
 int main(int argc, char **argv)
 {
 	const char *kept;
-	time_t begin;
 	bool good;
 	int i;
 
@@ -329,17 +285,19 @@ int main(int argc, char **argv)
 	wanted = strtoull(argv[1], NULL, 0);
 	seed = strtoul(argv[2], NULL, 0);
 	kept = strcmp(argv[3], "-") ? argv[3] : NULL;
-	workers = memory_new(sizeof(*workers) * MAX_WORKERS);
-	if (!workers)
+	fuzzers = memory_new(sizeof(*fuzzers) * MAX_WORKERS);
+	if (!fuzzers)
 		errx(1, "no memory");
 	printf("fuzz: seed %u, %" PRIu64 " calls\n", seed, wanted);
-	worker_count = argc - 4;
-	for (i = 0; i < worker_count; i++)
+	fuzzer_count = argc - 4;
+	for (i = 0; i < fuzzer_count; i++)
 		take(argv[4 + i]);
 	begin = now();
-	for (i = 0; i < worker_count; i++)
+	for (i = 0; i < fuzzer_count; i++)
 		start(i, argv[4 + i], kept);
-	good = watch(begin);
+	crew.patience = STALLED;
+	crew.progress = progress;
+	good = crew_wait(&crew);
 	stop_all();
-	return verdict(good, begin);
+	return verdict(good);
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/workers.h"
+
 #define MAX_KINDS	64
 #define MAX_ERRNO	134
 #define MAX_CALLS	96		/* in a program */
@@ -52,10 +54,9 @@ struct program {
 enum thread { FIRST, SECOND, THREADS };
 
 /* One process; shared with the parent, written by that process alone */
-struct worker {
-	char address[16];
-	int pid;
-	volatile uint64_t calls, programs;
+struct fuzzer {
+	struct worker worker;	/* its name is a device's address, its steps calls */
+	volatile uint64_t programs;
 	volatile uint32_t corpus;
 	uint64_t traced[THREADS];	/* places that KCOV has told of */
 	struct {
@@ -64,7 +65,7 @@ struct worker {
 	uint8_t edges[EDGES / 8];
 };
 
-extern struct worker *self;
+extern struct fuzzer *self;
 
 /* program.c */
 struct op;

@@ -32,7 +32,7 @@ void count(enum kind_index kind, int64_t result)
 {
 	typeof(self->kinds[0]) *at = &self->kinds[kind];
 
-	self->calls++;
+	self->worker.steps++;
 	at->called++;
 	if (result >= 0)
 		found += !at->succeeded++;

@@ -50,8 +50,8 @@
 #include "lib/random.h"
 #include "lib/sys.h"
 #include "lib/window.h"
+#include "lib/workers.h"
 
-#define MAX_WORKERS	16
 #define MAX_VECTORS	16
 #define PATIENCE	30000		/* milliseconds for an interrupt */
 #define IN_TIME		paced(10)	/* seconds to keep what others want */
@@ -68,35 +68,36 @@ static const char * const count_names[COUNTS] = {
 };
 
 /* Shared with the parent, written by its process and that one's partner */
-struct worker {
-	char what[64];
-	pid_t pid;
+struct stressor {
+	struct worker worker;
 	enum count purpose;	/* which count must not stay 0 */
 	volatile bool session;	/* the partner is to go on */
 	volatile uint64_t counts[COUNTS];
 };
 
-static struct worker *workers;
-static struct worker *self;
-static int worker_count;
+static struct stressor *stressors, *self;
+static struct crew crew = { .program = "stress" };
 static uint32_t seed;
-static time_t deadline;
+static time_t begin;
 
 /* A slow machine gets more time, so that each does what it is there for */
 static bool over(void)
 {
-	return now() >= deadline && self->counts[self->purpose];
+	return now() >= crew.deadline && self->counts[self->purpose];
 }
 
 static void count_more(enum count what, uint64_t more)
 {
 	__atomic_fetch_add(&self->counts[what], more, __ATOMIC_RELAXED);
+	/* To find a device missing, time and again, is to get nothing done */
+	if (what != MISSING)
+		__atomic_fetch_add(&self->worker.steps, more, __ATOMIC_RELAXED);
 }
 
 static void count(enum count what) { count_more(what, 1); }
 
 #define fail(format, ...) \
-	errx(1, "%s (seed %u): " format, self->what, seed, ##__VA_ARGS__)
+	errx(1, "%s (seed %u): " format, self->worker.name, seed, ##__VA_ARGS__)
 
 /* For what must not fail */
 #define MUST(call) do {							\
@@ -659,7 +660,7 @@ static void slot(char *port)
 
 	port = strsep(&address, ",");
 	if (!address)
-		errx(2, "%s: no device", self->what);
+		errx(2, "%s: no device", self->worker.name);
 	snprintf(config, sizeof(config), "/sys/bus/pci/devices/%s/config", port);
 	snprintf(remove, sizeof(remove), "/sys/bus/pci/devices/%s/remove", address);
 	fd = open(config, O_RDWR | O_CLOEXEC);
@@ -837,13 +838,13 @@ static void work(char *what)
 	if (what)
 		backend_name = strsep(&what, ":");
 	if (!what)
-		errx(2, "%s: not a worker", self->what);
+		errx(2, "%s: not a worker", self->worker.name);
 	if (!strcmp(backend_name, "type1"))
 		backend = TYPE1;
 	else if (!strcmp(backend_name, "iommufd"))
 		backend = IOMMUFD;
 	else
-		errx(2, "%s: neither type1 nor iommufd", self->what);
+		errx(2, "%s: neither type1 nor iommufd", self->worker.name);
 	self->purpose = strcmp(kind, "net") ? RAISED : ENABLED;
 	if (!strcmp(kind, "edu"))
 		one_msi(what, backend, edu_raise);
@@ -852,52 +853,28 @@ static void work(char *what)
 	else if (!strcmp(kind, "nvme"))
 		many_msix(what, backend, 8);
 	else
-		errx(2, "%s: not a worker", self->what);
+		errx(2, "%s: not a worker", self->worker.name);
 }
 
-static void start(int index, const char *what)
+static void start(int index, char *what)
 {
-	char *copy = strdup(what);
-	pid_t pid;
-
-	if (!copy)
-		err(1, "strdup");
-	self = &workers[index];
-	snprintf(self->what, sizeof(self->what), "%s", what);
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		err(1, "fork");
-	if (pid) {
-		free(copy);
-		self->pid = pid;
+	self = &stressors[index];
+	if (!worker_start(&crew, &self->worker, what))
 		return;
-	}
 	random_init(seed, index);
-	work(copy);
+	work(what);
 	_exit(0);
 }
 
-/* Finding that a device is missing, time and again, is nothing */
-static uint64_t done(const struct worker *worker)
-{
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < COUNTS; i++)
-		if (i != MISSING)
-			sum += worker->counts[i];
-	return sum;
-}
-
-static void progress(time_t begin)
+static void progress(time_t seconds)
 {
 	uint64_t sum[COUNTS] = {};
 	int i, j;
 
-	for (i = 0; i < worker_count; i++)
+	for (i = 0; i < crew.count; i++)
 		for (j = 0; j < COUNTS; j++)
-			sum[j] += workers[i].counts[j];
+			sum[j] += stressors[i].counts[j];
+	(void)seconds;
 	printf("stress: %4ld s, %" PRIu64 " raised, %" PRIu64 " received, %"
 	       PRIu64 " enabled\n", now() - begin, sum[RAISED], sum[RECEIVED],
 	       sum[ENABLED]);
@@ -911,66 +888,12 @@ static void table(void)
 	for (j = 0; j < COUNTS; j++)
 		printf(" %8s", count_names[j]);
 	printf("\n");
-	for (i = 0; i < worker_count; i++) {
-		printf("stress: %-38s", workers[i].what);
+	for (i = 0; i < crew.count; i++) {
+		printf("stress: %-38s", stressors[i].worker.name);
 		for (j = 0; j < COUNTS; j++)
-			printf(" %8" PRIu64, workers[i].counts[j]);
+			printf(" %8" PRIu64, stressors[i].counts[j]);
 		printf("\n");
 	}
-}
-
-static const char *worker_name(pid_t pid)
-{
-	int i;
-
-	for (i = 0; i < worker_count; i++)
-		if (workers[i].pid == pid)
-			return workers[i].what;
-	return "somebody";
-}
-
-/* The first that fails ends it all; one that does nothing any more, too */
-static bool watch(void)
-{
-	uint64_t seen[MAX_WORKERS] = {};
-	time_t since[MAX_WORKERS], begin = now(), said = begin;
-	int left = worker_count, status, i;
-	pid_t pid;
-
-	for (i = 0; i < worker_count; i++)
-		since[i] = begin;
-	while (left) {
-		pid = waitpid(-1, &status, WNOHANG);
-		if (pid > 0) {
-			if (status) {
-				printf("stress: %s has ended with status %#x\n",
-				       worker_name(pid), status);
-				return false;
-			}
-			left--;
-			continue;
-		}
-		for (i = 0; i < worker_count; i++) {
-			if (seen[i] != done(&workers[i])) {
-				seen[i] = done(&workers[i]);
-				since[i] = now();
-			} else if (now() - since[i] > STALLED && now() < deadline) {
-				printf("stress: %s has done nothing for %d s\n",
-				       workers[i].what, STALLED);
-				return false;
-			}
-		}
-		if (now() - deadline > STALLED) {
-			printf("stress: it does not end\n");
-			return false;
-		}
-		if (now() - said >= 10) {
-			said = now();
-			progress(begin);
-		}
-		usleep(100000);
-	}
-	return true;
 }
 
 /* Who still has a device would be taken for a doorbell that is left */
@@ -989,16 +912,16 @@ static int verdict(bool good)
 	int i, left = doorbells_count();
 
 	table();
-	for (i = 0; i < worker_count; i++) {
-		if (workers[i].counts[RAISED] != workers[i].counts[RECEIVED]) {
+	for (i = 0; i < crew.count; i++) {
+		if (stressors[i].counts[RAISED] != stressors[i].counts[RECEIVED]) {
 			printf("stress: %s: %" PRIu64 " interrupts lost\n",
-			       workers[i].what, workers[i].counts[RAISED] -
-			       workers[i].counts[RECEIVED]);
+			       stressors[i].worker.name, stressors[i].counts[RAISED] -
+			       stressors[i].counts[RECEIVED]);
 			good = false;
 		}
-		if (!workers[i].counts[workers[i].purpose]) {
+		if (!stressors[i].counts[stressors[i].purpose]) {
 			printf("stress: %s has not %s anything\n",
-			       workers[i].what, count_names[workers[i].purpose]);
+			       stressors[i].worker.name, count_names[stressors[i].purpose]);
 			good = false;
 		}
 	}
@@ -1020,9 +943,12 @@ int main(int argc, char **argv)
 		     MAX_WORKERS);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = strtoul(argv[2], NULL, 0);
-	deadline = now() + atoi(argv[1]);
-	workers = memory_new(sizeof(*workers) * MAX_WORKERS);
-	if (!workers)
+	begin = now();
+	crew.deadline = begin + atoi(argv[1]);
+	crew.patience = STALLED;
+	crew.progress = progress;
+	stressors = memory_new(sizeof(*stressors) * MAX_WORKERS);
+	if (!stressors)
 		errx(1, "no memory");
 	/*
 	 * No driver of the kernel's own needs to start what comes back: that
@@ -1035,10 +961,9 @@ int main(int argc, char **argv)
 	/* All that it starts is to be stopped, and nobody else */
 	if (setpgid(0, 0) && getpgrp() != getpid())
 		err(1, "setpgid");
-	worker_count = argc - 3;
-	for (i = 0; i < worker_count; i++)
-		start(i, argv[3 + i]);
-	good = watch();
+	for (i = 3; i < argc; i++)
+		start(i - 3, argv[i]);
+	good = crew_wait(&crew);
 	if (!good)
 		stop_all();
 	return verdict(good);
