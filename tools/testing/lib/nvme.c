@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -42,6 +43,11 @@ struct completion {
 	uint16_t sq_head, sq_id, id;
 	volatile uint16_t status;
 };
+
+const char *nvme_address(void)
+{
+	return getenv("NVME") ?: "0000:00:03.0";
+}
 
 static volatile uint32_t *reg(struct nvme *nvme, int offset)
 {

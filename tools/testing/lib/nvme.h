@@ -17,6 +17,9 @@ struct nvme {
 	} queue[8];
 };
 
+/* Its address: NVME of the environment, or 0000:00:03.0 */
+const char *nvme_address(void);
+
 /* All return 0, or a negative errno */
 int nvme_start(struct nvme *nvme, struct device *dev, uint64_t iova);
 /* Queue pair @id, from 1 to 7, raises @vector */

@@ -22,9 +22,8 @@
 #include "lib/nvme.h"
 #include "lib/sys.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
-#define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define MEMORY		0x100000	/* the same for all page sizes */
 #define QUEUES_IOVA	0x100000000ULL
 #define OWN_IOVA	0x140000000ULL
@@ -43,13 +42,7 @@ FIXTURE(attack)
 	int fds[2], victim_fd;
 };
 
-FIXTURE_VARIANT(attack)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(attack, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(attack, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(attack);
 
 /* How often SMMUs have reported faults, or -ENOENT without an SMMUv3 */
 static long faults(void)
@@ -134,7 +127,7 @@ static int start_victim(FIXTURE_DATA(attack) *self, enum backend backend)
 static int start_attacker(FIXTURE_DATA(attack) *self, enum backend backend)
 {
 	return space_open(&self->space, backend) ?:
-	       device_start(&self->dev, &self->space, NVME) ?:
+	       device_start(&self->dev, &self->space, nvme_address()) ?:
 	       space_map(&self->space, self->memory, OWN_IOVA, MEMORY) ?:
 	       irqs_set(&self->dev, MSIX, 0, 2, self->fds) ?:
 	       nvme_start(&self->nvme, &self->dev, QUEUES_IOVA) ?:
@@ -155,7 +148,7 @@ FIXTURE_SETUP(attack)
 	ASSERT_NE(NULL, self->memory);
 	ASSERT_NE(NULL, self->victim_memory);
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, device_to_vfio(NVME));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	ASSERT_EQ(0, start_victim(self, variant->backend));
 	ASSERT_EQ(0, start_attacker(self, variant->backend));
 	ASSERT_EQ(0, doorbells_read(&d));

@@ -10,7 +10,7 @@
 
 #include "lib/edu.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 static uint64_t doorbell(void)
 {
@@ -23,13 +23,7 @@ FIXTURE(bypass)
 	struct device dev;
 };
 
-FIXTURE_VARIANT(bypass)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(bypass, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(bypass, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(bypass);
 
 FIXTURE_SETUP(bypass)
 {

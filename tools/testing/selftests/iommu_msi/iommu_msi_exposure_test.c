@@ -14,7 +14,7 @@
 #include "lib/events.h"
 #include "lib/sys.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 #define PARAMETER	"/sys/module/msi_iommu/parameters/allow_unsafe_doorbells"
 
@@ -46,13 +46,7 @@ FIXTURE(exposure)
 	int eventfd, kmsg;
 };
 
-FIXTURE_VARIANT(exposure)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(exposure, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(exposure, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(exposure);
 
 FIXTURE_SETUP(exposure)
 {

@@ -15,7 +15,7 @@
 #include "lib/edu.h"
 #include "lib/sys.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 #include "sweep.h"
 
 #define FAULTS		"/sys/kernel/debug/"
@@ -120,13 +120,7 @@ FIXTURE(sweep)
 	struct machine m;
 };
 
-FIXTURE_VARIANT(sweep)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(sweep, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(sweep, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(sweep);
 
 FIXTURE_SETUP(sweep)
 {

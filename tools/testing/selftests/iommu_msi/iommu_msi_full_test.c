@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,11 +12,11 @@
 #include "lib/edu.h"
 #include "lib/events.h"
 #include "lib/module.h"
+#include "lib/nvme.h"
 #include "lib/sys.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 #define NVME_VECTORS	4
-#define NVME		(getenv("NVME") ?: "0000:00:03.0")
 
 static int fill(const char *bdf)
 {
@@ -59,13 +58,7 @@ FIXTURE(full)
 	int eventfd, nvme_fds[NVME_VECTORS], kmsg;
 };
 
-FIXTURE_VARIANT(full)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(full, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(full, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(full);
 
 FIXTURE_SETUP(full)
 {
@@ -73,7 +66,7 @@ FIXTURE_SETUP(full)
 
 	empty();
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, device_to_vfio(NVME));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	self->eventfd = event_new();
 	ASSERT_EQ(0, events_open(self->nvme_fds, NVME_VECTORS));
 	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -82,7 +75,7 @@ FIXTURE_SETUP(full)
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, space_open(&self->space[i], variant->backend));
 	ASSERT_EQ(0, edu_open(&self->edu, &self->space[0]));
-	ASSERT_EQ(0, device_open(&self->nvme, &self->space[1], NVME));
+	ASSERT_EQ(0, device_open(&self->nvme, &self->space[1], nvme_address()));
 }
 
 FIXTURE_TEARDOWN(full)
@@ -101,11 +94,11 @@ FIXTURE_TEARDOWN(full)
 TEST_F(full, new_vector)
 {
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
-	ASSERT_EQ(0, fill(NVME));
+	ASSERT_EQ(0, fill(nvme_address()));
 	EXPECT_EQ(0x100000 / getpagesize(), filled());
 	EXPECT_EQ(-ENOSPC, irqs_set(&self->nvme, MSIX, 0, NVME_VECTORS,
 				    self->nvme_fds));
-	EXPECT_EQ(1, complaints(self->kmsg, NVME,
+	EXPECT_EQ(1, complaints(self->kmsg, nvme_address(),
 				"0x0000000008000000-0x00000000080fffff"));
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 	ASSERT_EQ(0, empty());

@@ -25,9 +25,8 @@
 #include "lib/nvme.h"
 #include "lib/sys.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
-#define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define MAX_VECTORS	64
 #define QUEUES		7	/* of the disk's, that nvme.c can have */
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
@@ -83,7 +82,7 @@ static int life_open(struct life *life, enum backend backend)
 static int life_attach(struct life *life)
 {
 	return edu_open(&life->edu, &life->space) ?:
-	       device_start(&life->nvme, &life->space, NVME);
+	       device_start(&life->nvme, &life->space, nvme_address());
 }
 
 static int life_events(struct life *life)
@@ -295,18 +294,12 @@ FIXTURE(killed)
 	int kills[DONE];
 };
 
-FIXTURE_VARIANT(killed)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(killed, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(killed, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(killed);
 
 static int devices_setup(void)
 {
-	return device_to_vfio(edu_address()) ?: device_to_vfio(NVME) ?:
-	       device_without_reset(NVME);
+	return device_to_vfio(edu_address()) ?: device_to_vfio(nvme_address()) ?:
+	       device_without_reset(nvme_address());
 }
 
 FIXTURE_SETUP(killed)
@@ -430,13 +423,7 @@ FIXTURE(closed)
 	unsigned int gone;	/* a bit for each part */
 };
 
-FIXTURE_VARIANT(closed)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(closed, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(closed, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(closed);
 
 FIXTURE_SETUP(closed)
 {

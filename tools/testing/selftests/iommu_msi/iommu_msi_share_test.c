@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -15,9 +14,9 @@
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
-#include "kselftest_harness.h"
+#include "lib/nvme.h"
+#include "backends.h"
 
-#define NVME		(getenv("NVME") ?: "0000:00:03.0")
 #define NVME_VECTORS	4
 
 FIXTURE(pair)
@@ -27,18 +26,12 @@ FIXTURE(pair)
 	int eventfd, nvme_fds[NVME_VECTORS];
 };
 
-FIXTURE_VARIANT(pair)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(pair, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(pair, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(pair);
 
 static int start(struct device *edu, struct space *edu_space,
 		 struct device *nvme, struct space *nvme_space)
 {
-	return edu_open(edu, edu_space) ?: device_open(nvme, nvme_space, NVME);
+	return edu_open(edu, edu_space) ?: device_open(nvme, nvme_space, nvme_address());
 }
 
 FIXTURE_SETUP(pair)
@@ -46,7 +39,7 @@ FIXTURE_SETUP(pair)
 	int i;
 
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, device_to_vfio(NVME));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	self->eventfd = event_new();
 	ASSERT_EQ(0, events_open(self->nvme_fds, NVME_VECTORS));
 	for (i = 0; i < 2; i++)

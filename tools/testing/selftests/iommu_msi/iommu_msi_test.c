@@ -12,7 +12,7 @@
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 #define WINDOW_START	0x8000000ULL
 #define WINDOW_END	0x80fffffULL
@@ -24,13 +24,7 @@ FIXTURE(edu)
 	int eventfd;
 };
 
-FIXTURE_VARIANT(edu)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(edu, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(edu, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(edu);
 
 FIXTURE_SETUP(edu)
 {

@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -19,18 +18,16 @@
 #include "lib/edu.h"
 #include "lib/events.h"
 #include "lib/module.h"
+#include "lib/nvme.h"
 #include "lib/sys.h"
 #include "lib/window.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define NEW		0x10000000ULL
 #define OTHER		0x20000000ULL
 
-static const char *nvme(void)
-{
-	return getenv("NVME") ?: "0000:00:03.0";
-}
+#define NO_WINDOW "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y"
 
 static int quirk(const char *bdf, const char *what)
 {
@@ -68,13 +65,7 @@ FIXTURE(aperture)
 	void *memory;
 };
 
-FIXTURE_VARIANT(aperture)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(aperture, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(aperture, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(aperture);
 
 static int attach_edu(FIXTURE_DATA(aperture) *self)
 {
@@ -83,7 +74,7 @@ static int attach_edu(FIXTURE_DATA(aperture) *self)
 
 static int attach_nvme(FIXTURE_DATA(aperture) *self)
 {
-	int ret = device_open(&self->nvme, &self->space, nvme());
+	int ret = device_open(&self->nvme, &self->space, nvme_address());
 
 	if (ret)
 		device_close(&self->nvme);
@@ -110,7 +101,7 @@ FIXTURE_SETUP(aperture)
 
 	module_unload("msi_quirk");
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, device_to_vfio(nvme()));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	self->nvme = (struct device) { .fd = -1, .group = -1 };
 	self->eventfd = event_new();
 	self->nvme_fd = event_new();
@@ -119,7 +110,7 @@ FIXTURE_SETUP(aperture)
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, attach_edu(self));
 	if (window_query(&self->space, &window) == -ENOSYS)
-		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+		SKIP(return, NO_WINDOW);
 }
 
 FIXTURE_TEARDOWN(aperture)
@@ -371,7 +362,7 @@ TEST_F(aperture, join_refused)
 	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
 	ASSERT_EQ(0, irq_on(self));
 	ASSERT_EQ(0, state_read(&self->space, &before));
-	ASSERT_EQ(0, quirk(nvme(), "reserved=0x10000000"));
+	ASSERT_EQ(0, quirk(nvme_address(), "reserved=0x10000000"));
 	EXPECT_EQ(-EADDRINUSE, attach_nvme(self));
 	EXPECT_TRUE(state_same(&self->space, &before));
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
@@ -389,7 +380,7 @@ static int disk_elsewhere(FIXTURE_DATA(aperture) *self, const char *what)
 
 	device_close(&self->edu);
 	space_close(&self->space);
-	return quirk(nvme(), what) ?: space_open(&self->space, backend) ?:
+	return quirk(nvme_address(), what) ?: space_open(&self->space, backend) ?:
 	       attach_edu(self);
 }
 
@@ -496,13 +487,7 @@ FIXTURE(platform)
 	int eventfd;
 };
 
-FIXTURE_VARIANT(platform)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(platform, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(platform, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(platform);
 
 FIXTURE_SETUP(platform)
 {
@@ -557,7 +542,7 @@ FIXTURE_SETUP(type1)
 	ASSERT_EQ(0, space_open(&self->space, TYPE1));
 	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	if (window_query(&self->space, &window) == -ENOSYS)
-		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+		SKIP(return, NO_WINDOW);
 }
 
 FIXTURE_TEARDOWN(type1)
@@ -606,12 +591,12 @@ FIXTURE_SETUP(options)
 	struct window window;
 
 	ASSERT_EQ(0, device_to_vfio(edu_address()));
-	ASSERT_EQ(0, device_to_vfio(nvme()));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
 	self->edu = self->nvme = (struct device) { .fd = -1, .group = -1 };
 	self->eventfd = event_new();
 	if (window_query(&self->space, &window) == -ENOSYS)
-		SKIP(return, "user space cannot set the MSI window: boot a kernel with the msi-iommu series and CONFIG_IOMMU_MSI=y");
+		SKIP(return, NO_WINDOW);
 }
 
 FIXTURE_TEARDOWN(options)
@@ -726,7 +711,7 @@ TEST_F(options, two_domains)
 	uint32_t hwpt;
 
 	ASSERT_EQ(0, edu_open(&self->edu, space));
-	ASSERT_EQ(0, device_open(&self->nvme, space, nvme()));
+	ASSERT_EQ(0, device_open(&self->nvme, space, nvme_address()));
 	ASSERT_EQ(self->edu.hwpt, self->nvme.hwpt);
 	ASSERT_EQ(0, device_add_hwpt(&self->nvme, &hwpt));
 	/* No device has brought that one a window yet */

@@ -12,16 +12,11 @@
 #include "lib/doorbells.h"
 #include "lib/events.h"
 #include "lib/nvme.h"
-#include "kselftest_harness.h"
+#include "backends.h"
 
 #define MAX_VECTORS	2048
 #define MEMORY_IOVA	0x100000000ULL
 #define SECONDS		180	/* thousands of vectors, on an emulated machine */
-
-static const char *nvme_address(void)
-{
-	return getenv("NVME") ?: "0000:00:03.0";
-}
 
 /* What doorbells hold references from how many messages */
 static int held(int *doorbells, uint64_t *refs)
@@ -52,13 +47,7 @@ FIXTURE(nvme)
 	int fds[MAX_VECTORS];
 };
 
-FIXTURE_VARIANT(nvme)
-{
-	enum backend backend;
-};
-
-FIXTURE_VARIANT_ADD(nvme, type1) { .backend = TYPE1 };
-FIXTURE_VARIANT_ADD(nvme, iommufd) { .backend = IOMMUFD };
+FIXTURE_OF_BACKENDS(nvme);
 
 FIXTURE_SETUP(nvme)
 {
