@@ -17,9 +17,9 @@
 
 /* --- why a table cannot be opened ------------------------------------------- */
 
-static bool exists(const struct machine *m, const char *name)
+static bool exists(const struct inventory *inv, const char *name)
 {
-	char *path = format_text("%s%s", m->root, name);
+	char *path = format_text("%s%s", inv->root, name);
 	bool found = !access(path, F_OK);
 
 	free(path);
@@ -27,9 +27,9 @@ static bool exists(const struct machine *m, const char *name)
 }
 
 /* A mount point that nothing is mounted on is empty; debugfs never is. */
-static bool is_mounted(const struct machine *m)
+static bool is_mounted(const struct inventory *inv)
 {
-	char *path = format_text("%s" DEBUG, m->root);
+	char *path = format_text("%s" DEBUG, inv->root);
 	DIR *list = opendir(path);
 	struct dirent *entry = NULL;
 
@@ -42,28 +42,28 @@ static bool is_mounted(const struct machine *m)
 	return entry;
 }
 
-static void explain_missing(const struct machine *m, const char *path)
+static void explain_missing(const struct inventory *inv, const char *path)
 {
-	if (!is_mounted(m))
+	if (!is_mounted(inv))
 		complain("debugfs is not mounted on %s" DEBUG ": mount -t debugfs debugfs %s" DEBUG
 			 " (the kernel needs CONFIG_DEBUG_FS=y)",
-			 m->root, m->root);
-	else if (!exists(m, DEBUG "/iommu"))
+			 inv->root, inv->root);
+	else if (!exists(inv, DEBUG "/iommu"))
 		complain("the kernel has no %s" DEBUG "/iommu: use a kernel with CONFIG_IOMMU_DEBUGFS=y",
-			 m->root);
-	else if (!exists(m, TABLES "domains"))
+			 inv->root);
+	else if (!exists(inv, TABLES "domains"))
 		complain("the kernel has no %s" TABLES "domains: use a kernel with the MSI doorbell layer and CONFIG_IOMMU_MSI=y",
-			 m->root);
+			 inv->root);
 	else
 		complain("the kernel has no %s: it is too old for this tool, use a newer one",
 			 path);
 }
 
-static void explain(const struct machine *m, const char *path, int error)
+static void explain(const struct inventory *inv, const char *path, int error)
 {
 	switch (error) {
 	case ENOENT:
-		explain_missing(m, path);
+		explain_missing(inv, path);
 		break;
 	case EINTR:	/* a person has ended it */
 		break;
@@ -91,7 +91,7 @@ static bool parse_window(char **field, struct domain *d)
 	       parse_hex(field[2], &d->page) && d->start <= d->end;
 }
 
-static int read_domain(struct line *line, struct machine *m)
+static int read_domain(struct line *line, struct inventory *inv)
 {
 	struct domain domain = {}, *at;
 
@@ -101,14 +101,14 @@ static int read_domain(struct line *line, struct machine *m)
 	    !parse_decimal(line->field[5], &domain.used) ||
 	    !parse_decimal(line->field[6], &domain.total))
 		return malformed(line, "not domain <id> <start> <end> <page> <used> <total>");
-	if (machine_domain(m, domain.id))
+	if (inventory_domain(inv, domain.id))
 		return malformed(line, "a second line of this domain");
-	at = machine_add_domain(m, domain.id);
+	at = inventory_add_domain(inv, domain.id);
 	*at = domain;
 	return LSMSI_OK;
 }
 
-static int read_doorbell(struct line *line, struct machine *m)
+static int read_doorbell(struct line *line, struct inventory *inv)
 {
 	struct doorbell doorbell;
 	struct domain *d;
@@ -120,7 +120,7 @@ static int read_doorbell(struct line *line, struct machine *m)
 	    !parse_hex(line->field[4], &doorbell.size) ||
 	    !parse_decimal(line->field[5], &doorbell.refs))
 		return malformed(line, "not doorbell <domain> <pa> <iova> <size> <references>");
-	d = machine_domain(m, id);
+	d = inventory_domain(inv, id);
 	if (!d)
 		return malformed(line, "no line of this domain before it");
 	d->doorbells = grow(d->doorbells, &d->nr_doorbells, sizeof(doorbell));
@@ -129,11 +129,11 @@ static int read_doorbell(struct line *line, struct machine *m)
 }
 
 /* sysfs was read a moment before: the group may be new. */
-static struct group *group_of(struct machine *m, uint64_t id)
+static struct group *group_of(struct inventory *inv, uint64_t id)
 {
-	struct group *g = machine_group(m, id);
+	struct group *g = inventory_group(inv, id);
 
-	return g ? g : machine_add_group(m, id);
+	return g ? g : inventory_add_group(inv, id);
 }
 
 static bool is_kind(const char *text)
@@ -142,7 +142,7 @@ static bool is_kind(const char *text)
 	       *text != '-';
 }
 
-static int read_group(struct line *line, struct machine *m)
+static int read_group(struct line *line, struct inventory *inv)
 {
 	uint64_t id, domain = 0;
 	struct group *g;
@@ -154,7 +154,7 @@ static int read_group(struct line *line, struct machine *m)
 	if (!parse_decimal(line->field[1], &id) || !is_kind(line->field[2]) ||
 	    (in_domain && !parse_decimal(line->field[3], &domain)))
 		return malformed(line, "not group <id> <domain-kind> <domain>");
-	g = group_of(m, id);
+	g = group_of(inv, id);
 	if (g->kind)
 		return malformed(line, "a second line of this group");
 	g->kind = copy_text(line->field[2]);
@@ -163,7 +163,7 @@ static int read_group(struct line *line, struct machine *m)
 	return LSMSI_OK;
 }
 
-static int read_vectors(struct line *line, struct machine *m)
+static int read_vectors(struct line *line, struct inventory *inv)
 {
 	struct vectors vectors;
 	struct group *g;
@@ -174,7 +174,7 @@ static int read_vectors(struct line *line, struct machine *m)
 	    !parse_hex(line->field[3], &vectors.iova) ||
 	    !parse_decimal(line->field[4], &vectors.count))
 		return malformed(line, "not vectors <group> <pa> <iova> <count>");
-	g = group_of(m, id);
+	g = group_of(inv, id);
 	g->vectors = grow(g->vectors, &g->nr_vectors, sizeof(vectors));
 	g->vectors[g->nr_vectors - 1] = vectors;
 	return LSMSI_OK;
@@ -182,44 +182,44 @@ static int read_vectors(struct line *line, struct machine *m)
 
 /* --- files ------------------------------------------------------------------ */
 
-static int domains_line(struct line *line, void *m)
+static int domains_line(struct line *line, void *inv)
 {
 	if (!strcmp(line->field[0], "domain"))
-		return read_domain(line, m);
+		return read_domain(line, inv);
 	if (!strcmp(line->field[0], "doorbell"))
-		return read_doorbell(line, m);
+		return read_doorbell(line, inv);
 	return LSMSI_OK;
 }
 
-static int groups_line(struct line *line, void *m)
+static int groups_line(struct line *line, void *inv)
 {
 	if (!strcmp(line->field[0], "group"))
-		return read_group(line, m);
+		return read_group(line, inv);
 	if (!strcmp(line->field[0], "vectors"))
-		return read_vectors(line, m);
+		return read_vectors(line, inv);
 	return LSMSI_OK;
 }
 
-static int read_table(struct machine *m, const char *name,
+static int read_table(struct inventory *inv, const char *name,
 		      int (*handle)(struct line *line, void *data))
 {
-	char *path = format_text("%s" TABLES "%s", m->root, name);
+	char *path = format_text("%s" TABLES "%s", inv->root, name);
 	FILE *file = fopen(path, "re");
 	int status = LSMSI_UNREADABLE;
 
 	if (file) {
-		status = for_each_line(file, path, handle, m);
+		status = for_each_line(file, path, handle, inv);
 		fclose(file);
 	} else {
-		explain(m, path, errno);
+		explain(inv, path, errno);
 	}
 	free(path);
 	return status;
 }
 
-int read_debugfs(struct machine *m)
+int read_debugfs(struct inventory *inv)
 {
-	int status = read_table(m, "domains", domains_line);
+	int status = read_table(inv, "domains", domains_line);
 
-	return status ? status : read_table(m, "groups", groups_line);
+	return status ? status : read_table(inv, "groups", groups_line);
 }

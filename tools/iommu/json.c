@@ -188,14 +188,14 @@ static void put_window(FILE *out, const struct domain *d)
 	put_hex(out, "page_size", d->page);
 }
 
-static void put_users(FILE *out, const struct machine *m,
+static void put_users(FILE *out, const struct inventory *inv,
 		      const struct domain *d, const struct doorbell *b)
 {
 	bool first = true;
 
 	fputs("\"groups\": [", out);
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		const struct group *g = &m->groups[i];
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		const struct group *g = &inv->groups[i];
 
 		if (b ? !group_uses(g, d, b) :
 			!g->in_domain || g->domain != d->id)
@@ -206,7 +206,7 @@ static void put_users(FILE *out, const struct machine *m,
 	fputc(']', out);
 }
 
-static void put_doorbell(FILE *out, const struct machine *m,
+static void put_doorbell(FILE *out, const struct inventory *inv,
 			 const struct domain *d, const struct doorbell *b)
 {
 	fputs("\n      {", out);
@@ -218,11 +218,11 @@ static void put_doorbell(FILE *out, const struct machine *m,
 	fputs(", ", out);
 	put_number(out, "references", b->refs);
 	fputs(", ", out);
-	put_users(out, m, d, b);
+	put_users(out, inv, d, b);
 	fputc('}', out);
 }
 
-static void put_domain(FILE *out, const struct machine *m,
+static void put_domain(FILE *out, const struct inventory *inv,
 		       const struct domain *d)
 {
 	bool first = true;
@@ -236,33 +236,33 @@ static void put_domain(FILE *out, const struct machine *m,
 	fputs(", ", out);
 	put_number(out, "pages_total", d->total);
 	fputs(", ", out);
-	put_users(out, m, d, NULL);
+	put_users(out, inv, d, NULL);
 	fputs(",\n     \"doorbells\": [", out);
 	for (size_t i = 0; i < d->nr_doorbells; i++) {
 		put_comma(out, &first);
-		put_doorbell(out, m, d, &d->doorbells[i]);
+		put_doorbell(out, inv, d, &d->doorbells[i]);
 	}
 	fputs("]}", out);
 }
 
-void print_json(FILE *out, const struct machine *m)
+void print_json(FILE *out, const struct inventory *inv)
 {
 	bool first = true;
 
 	fputs("{\n  \"groups\": [", out);
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		if (!m->groups[i].selected)
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		if (!inv->groups[i].selected)
 			continue;
 		put_comma(out, &first);
-		put_group(out, &m->groups[i]);
+		put_group(out, &inv->groups[i]);
 	}
 	fputs("],\n  \"domains\": [", out);
 	first = true;
-	for (size_t i = 0; i < m->nr_domains; i++) {
-		if (!m->domains[i].selected)
+	for (size_t i = 0; i < inv->nr_domains; i++) {
+		if (!inv->domains[i].selected)
 			continue;
 		put_comma(out, &first);
-		put_domain(out, m, &m->domains[i]);
+		put_domain(out, inv, &inv->domains[i]);
 	}
 	fputs("]\n}\n", out);
 }

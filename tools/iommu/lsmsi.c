@@ -145,15 +145,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 /* --- one listing ------------------------------------------------------------ */
 
-static int read_machine(struct machine *m, const struct options *o)
+static int read_inventory(struct inventory *inv, const struct options *o)
 {
-	int status = read_sysfs(m);
+	int status = read_sysfs(inv);
 
 	if (!status)
-		status = read_debugfs(m);
+		status = read_debugfs(inv);
 	if (!status) {
-		machine_sort(m);
-		status = select_named(m, o->names, o->nr_names);
+		inventory_sort(inv);
+		status = select_named(inv, o->names, o->nr_names);
 	}
 	return status;
 }
@@ -164,18 +164,18 @@ static int read_machine(struct machine *m, const struct options *o)
  */
 static int list(const struct options *o, const char *heading)
 {
-	struct machine m = { .root = o->root };
-	int status = read_machine(&m, o);
+	struct inventory inv = { .root = o->root };
+	int status = read_inventory(&inv, o);
 
 	if (!status && !stop) {
 		fputs(heading, stdout);
 		if (o->json)
-			print_json(stdout, &m);
+			print_json(stdout, &inv);
 		else
-			print_text(stdout, &m);
+			print_text(stdout, &inv);
 		status = finish_output();
 	}
-	machine_free(&m);
+	inventory_free(&inv);
 	return status;
 }
 
@@ -238,7 +238,7 @@ static void make_heading(char *text, size_t size, bool first,
 		strftime(text + length, size - length, "%F %T\n\n", &when);
 }
 
-static int watch(const struct options *o)
+static int list_repeatedly(const struct options *o)
 {
 	char heading[64];
 	int status = LSMSI_OK;
@@ -263,5 +263,5 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	return o.period > 0 ? watch(&o) : list(&o, "");
+	return o.period > 0 ? list_repeatedly(&o) : list(&o, "");
 }

@@ -66,7 +66,7 @@ struct domain {
 	size_t nr_doorbells;
 };
 
-struct machine {
+struct inventory {
 	const char *root;	/* what stands before /sys */
 	struct group *groups;
 	size_t nr_groups;
@@ -74,28 +74,28 @@ struct machine {
 	size_t nr_domains;
 };
 
-/* machine.c */
-struct group *machine_group(struct machine *m, uint64_t id);
-struct group *machine_add_group(struct machine *m, uint64_t id);
-struct domain *machine_domain(struct machine *m, uint64_t id);
-struct domain *machine_add_domain(struct machine *m, uint64_t id);
-void machine_sort(struct machine *m);
-void machine_free(struct machine *m);
+/* inventory.c */
+struct group *inventory_group(struct inventory *inv, uint64_t id);
+struct group *inventory_add_group(struct inventory *inv, uint64_t id);
+struct domain *inventory_domain(struct inventory *inv, uint64_t id);
+struct domain *inventory_add_domain(struct inventory *inv, uint64_t id);
+void inventory_sort(struct inventory *inv);
+void inventory_free(struct inventory *inv);
 bool group_uses(const struct group *g, const struct domain *d,
 		const struct doorbell *b);
 
 /* sysfs.c */
-int read_sysfs(struct machine *m);
+int read_sysfs(struct inventory *inv);
 
 /* debugfs.c */
-int read_debugfs(struct machine *m);
+int read_debugfs(struct inventory *inv);
 
 /* select.c */
-int select_named(struct machine *m, char **names, int count);
+int select_named(struct inventory *inv, char **names, int count);
 
 /* text.c, json.c */
-void print_text(FILE *out, const struct machine *m);
-void print_json(FILE *out, const struct machine *m);
+void print_text(FILE *out, const struct inventory *inv);
+void print_json(FILE *out, const struct inventory *inv);
 
 /* util.c */
 #define MAX_FIELDS	8

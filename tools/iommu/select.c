@@ -7,12 +7,12 @@
 
 #include "lsmsi.h"
 
-static void select_group(struct machine *m, struct group *g)
+static void select_group(struct inventory *inv, struct group *g)
 {
 	struct domain *d;
 
 	g->selected = true;
-	d = g->in_domain ? machine_domain(m, g->domain) : NULL;
+	d = g->in_domain ? inventory_domain(inv, g->domain) : NULL;
 	if (d)
 		d->selected = true;
 }
@@ -23,15 +23,15 @@ static void select_devices(struct group *g)
 		g->devices[i].selected = true;
 }
 
-static int select_number(struct machine *m, const char *name, uint64_t id)
+static int select_number(struct inventory *inv, const char *name, uint64_t id)
 {
-	struct group *g = machine_group(m, id);
+	struct group *g = inventory_group(inv, id);
 
 	if (!g) {
 		complain("there is no IOMMU group %s", name);
 		return LSMSI_NOT_FOUND;
 	}
-	select_group(m, g);
+	select_group(inv, g);
 	select_devices(g);
 	return LSMSI_OK;
 }
@@ -43,32 +43,32 @@ static bool same_name(const char *device, const char *name)
 	       (!strncmp(device, "0000:", 5) && !strcasecmp(device + 5, name));
 }
 
-static bool select_device(struct machine *m, const char *name)
+static bool select_device(struct inventory *inv, const char *name)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		struct group *g = &m->groups[i];
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		struct group *g = &inv->groups[i];
 
 		for (size_t j = 0; j < g->nr_devices; j++) {
 			if (!same_name(g->devices[j].name, name))
 				continue;
 			g->devices[j].selected = true;
-			select_group(m, g);
+			select_group(inv, g);
 			found = true;
 		}
 	}
 	return found;
 }
 
-static int no_device(const struct machine *m, const char *name)
+static int no_device(const struct inventory *inv, const char *name)
 {
 	static const char * const prefixes[] = { "", "0000:" };
 	bool is_name = name[0] != '.' && !strchr(name, '/');
 	bool there = false;
 
 	for (size_t i = 0; is_name && !there && i < 2; i++) {
-		char *path = format_text("%s/sys/bus/pci/devices/%s%s", m->root,
+		char *path = format_text("%s/sys/bus/pci/devices/%s%s", inv->root,
 					 prefixes[i], name);
 
 		there = !access(path, F_OK);
@@ -81,31 +81,31 @@ static int no_device(const struct machine *m, const char *name)
 	return LSMSI_NOT_FOUND;
 }
 
-static void select_all(struct machine *m)
+static void select_all(struct inventory *inv)
 {
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		m->groups[i].selected = true;
-		select_devices(&m->groups[i]);
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		inv->groups[i].selected = true;
+		select_devices(&inv->groups[i]);
 	}
-	for (size_t i = 0; i < m->nr_domains; i++)
-		m->domains[i].selected = true;
+	for (size_t i = 0; i < inv->nr_domains; i++)
+		inv->domains[i].selected = true;
 }
 
 /* Every name that is not there is told. */
-int select_named(struct machine *m, char **names, int count)
+int select_named(struct inventory *inv, char **names, int count)
 {
 	int status = LSMSI_OK;
 	uint64_t id;
 
 	if (!count)
-		select_all(m);
+		select_all(inv);
 	for (int i = 0; i < count; i++) {
 		int error = LSMSI_OK;
 
 		if (parse_decimal(names[i], &id))
-			error = select_number(m, names[i], id);
-		else if (!select_device(m, names[i]))
-			error = no_device(m, names[i]);
+			error = select_number(inv, names[i], id);
+		else if (!select_device(inv, names[i]))
+			error = no_device(inv, names[i]);
 		if (!status)
 			status = error;
 	}

@@ -68,10 +68,10 @@ static size_t count_entries(const char *dir, const char *name)
 }
 
 /* A device that is not a PCI one is reached through its group. */
-static char *device_dir(const struct machine *m, const char *group,
+static char *device_dir(const struct inventory *inv, const char *group,
 			const char *name)
 {
-	char *dir = format_text("%s/sys/bus/pci/devices/%s", m->root, name);
+	char *dir = format_text("%s/sys/bus/pci/devices/%s", inv->root, name);
 
 	if (access(dir, F_OK)) {
 		free(dir);
@@ -80,10 +80,10 @@ static char *device_dir(const struct machine *m, const char *group,
 	return dir;
 }
 
-static void read_device(const struct machine *m, struct group *g,
+static void read_device(const struct inventory *inv, struct group *g,
 			const char *group, const char *name)
 {
-	char *dir = device_dir(m, group, name);
+	char *dir = device_dir(inv, group, name);
 	struct device *dev;
 
 	g->devices = grow(g->devices, &g->nr_devices, sizeof(*g->devices));
@@ -96,7 +96,7 @@ static void read_device(const struct machine *m, struct group *g,
 	free(dir);
 }
 
-static void read_devices(const struct machine *m, struct group *g,
+static void read_devices(const struct inventory *inv, struct group *g,
 			 const char *group)
 {
 	char *path = format_text("%s/devices", group);
@@ -108,7 +108,7 @@ static void read_devices(const struct machine *m, struct group *g,
 		return;
 	while ((entry = readdir(list)))
 		if (entry->d_name[0] != '.')
-			read_device(m, g, group, entry->d_name);
+			read_device(inv, g, group, entry->d_name);
 	closedir(list);
 }
 
@@ -141,15 +141,15 @@ static int read_regions(struct group *g, const char *group)
 	return status;
 }
 
-static int read_group(struct machine *m, uint64_t id)
+static int read_group(struct inventory *inv, uint64_t id)
 {
-	char *dir = format_text("%s" GROUPS "/%llu", m->root,
+	char *dir = format_text("%s" GROUPS "/%llu", inv->root,
 				(unsigned long long)id);
-	struct group *g = machine_add_group(m, id);
+	struct group *g = inventory_add_group(inv, id);
 	int status;
 
 	g->default_type = read_word(dir, "type");
-	read_devices(m, g, dir);
+	read_devices(inv, g, dir);
 	status = read_regions(g, dir);
 	free(dir);
 	return status;
@@ -165,9 +165,9 @@ static int no_groups(const char *path)
 	return LSMSI_UNREADABLE;
 }
 
-int read_sysfs(struct machine *m)
+int read_sysfs(struct inventory *inv)
 {
-	char *path = format_text("%s" GROUPS, m->root);
+	char *path = format_text("%s" GROUPS, inv->root);
 	DIR *list = opendir(path);
 	struct dirent *entry;
 	int status = LSMSI_OK;
@@ -177,7 +177,7 @@ int read_sysfs(struct machine *m)
 		status = no_groups(path);
 	while (!status && (entry = readdir(list)))
 		if (parse_decimal(entry->d_name, &id))
-			status = read_group(m, id);
+			status = read_group(inv, id);
 	if (list)
 		closedir(list);
 	free(path);

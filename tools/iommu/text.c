@@ -172,7 +172,7 @@ static void add_device(struct table *t, const struct group *g,
 	cell(t, msi_regions(g));
 }
 
-static void print_groups(FILE *out, const struct machine *m)
+static void print_groups(FILE *out, const struct inventory *inv)
 {
 	static const char * const head[] = {
 		">GROUP", "DEVICE", "ID", "DRIVER", "KIND", ">DOMAIN",
@@ -180,8 +180,8 @@ static void print_groups(FILE *out, const struct machine *m)
 	};
 	struct table t = { .head = head, .columns = 8 };
 
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		const struct group *g = &m->groups[i];
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		const struct group *g = &inv->groups[i];
 
 		for (size_t j = 0; j < g->nr_devices; j++)
 			if (g->devices[j].selected)
@@ -195,26 +195,26 @@ static void print_groups(FILE *out, const struct machine *m)
 		fputs("No IOMMU groups: no IOMMU is in use.\n", out);
 }
 
-static char *groups_in(const struct machine *m, const struct domain *d)
+static char *groups_in(const struct inventory *inv, const struct domain *d)
 {
 	char *list = NULL;
 
-	for (size_t i = 0; i < m->nr_groups; i++)
-		if (m->groups[i].in_domain && m->groups[i].domain == d->id)
-			list = append(list, number(m->groups[i].id));
+	for (size_t i = 0; i < inv->nr_groups; i++)
+		if (inv->groups[i].in_domain && inv->groups[i].domain == d->id)
+			list = append(list, number(inv->groups[i].id));
 	return list_or_dash(list);
 }
 
 /* Tells whether there is one. */
-static bool print_domains(FILE *out, const struct machine *m)
+static bool print_domains(FILE *out, const struct inventory *inv)
 {
 	static const char * const head[] = {
 		">DOMAIN", "WINDOW", ">PAGE", ">USED/TOTAL", "GROUPS",
 	};
 	struct table t = { .head = head, .columns = 5 };
 
-	for (size_t i = 0; i < m->nr_domains; i++) {
-		const struct domain *d = &m->domains[i];
+	for (size_t i = 0; i < inv->nr_domains; i++) {
+		const struct domain *d = &inv->domains[i];
 
 		if (!d->selected)
 			continue;
@@ -223,7 +223,7 @@ static bool print_domains(FILE *out, const struct machine *m)
 					 copy_text("-"));
 		cell(&t, d->has_window ? bytes(d->page) : copy_text("-"));
 		cell(&t, format_text("%" PRIu64 "/%" PRIu64, d->used, d->total));
-		cell(&t, groups_in(m, d));
+		cell(&t, groups_in(inv, d));
 	}
 	fputc('\n', out);
 	if (t.nr_cells)
@@ -233,26 +233,26 @@ static bool print_domains(FILE *out, const struct machine *m)
 	return t.nr_cells;
 }
 
-static char *users(const struct machine *m, const struct domain *d,
+static char *users(const struct inventory *inv, const struct domain *d,
 		   const struct doorbell *b)
 {
 	char *list = NULL;
 
-	for (size_t i = 0; i < m->nr_groups; i++)
-		if (group_uses(&m->groups[i], d, b))
-			list = append(list, number(m->groups[i].id));
+	for (size_t i = 0; i < inv->nr_groups; i++)
+		if (group_uses(&inv->groups[i], d, b))
+			list = append(list, number(inv->groups[i].id));
 	return list_or_dash(list);
 }
 
-static void print_doorbells(FILE *out, const struct machine *m)
+static void print_doorbells(FILE *out, const struct inventory *inv)
 {
 	static const char * const head[] = {
 		"DOORBELL", "IOVA", ">SIZE", ">DOMAIN", ">REFS", "GROUPS",
 	};
 	struct table t = { .head = head, .columns = 6 };
 
-	for (size_t i = 0; i < m->nr_domains; i++) {
-		const struct domain *d = &m->domains[i];
+	for (size_t i = 0; i < inv->nr_domains; i++) {
+		const struct domain *d = &inv->domains[i];
 
 		for (size_t j = 0; d->selected && j < d->nr_doorbells; j++) {
 			const struct doorbell *b = &d->doorbells[j];
@@ -262,7 +262,7 @@ static void print_doorbells(FILE *out, const struct machine *m)
 			cell(&t, bytes(b->size));
 			cell(&t, number(d->id));
 			cell(&t, number(b->refs));
-			cell(&t, users(m, d, b));
+			cell(&t, users(inv, d, b));
 		}
 	}
 	fputc('\n', out);
@@ -272,15 +272,15 @@ static void print_doorbells(FILE *out, const struct machine *m)
 		fputs("No doorbell is mapped there.\n", out);
 }
 
-static void print_vectors(FILE *out, const struct machine *m)
+static void print_vectors(FILE *out, const struct inventory *inv)
 {
 	static const char * const head[] = {
 		">GROUP", ">VECTORS", "WRITE TO", "BY IOVA",
 	};
 	struct table t = { .head = head, .columns = 4 };
 
-	for (size_t i = 0; i < m->nr_groups; i++) {
-		const struct group *g = &m->groups[i];
+	for (size_t i = 0; i < inv->nr_groups; i++) {
+		const struct group *g = &inv->groups[i];
 
 		for (size_t j = 0; g->selected && j < g->nr_vectors; j++) {
 			cell(&t, number(g->id));
@@ -295,10 +295,10 @@ static void print_vectors(FILE *out, const struct machine *m)
 	}
 }
 
-void print_text(FILE *out, const struct machine *m)
+void print_text(FILE *out, const struct inventory *inv)
 {
-	print_groups(out, m);
-	if (print_domains(out, m))
-		print_doorbells(out, m);
-	print_vectors(out, m);
+	print_groups(out, inv);
+	if (print_domains(out, inv))
+		print_doorbells(out, inv);
+	print_vectors(out, inv);
 }

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What was read about a machine. */
+/* What was read: groups with their devices, and domains with their doorbells. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lsmsi.h"
 
-struct group *machine_group(struct machine *m, uint64_t id)
+struct group *inventory_group(struct inventory *inv, uint64_t id)
 {
-	for (size_t i = 0; i < m->nr_groups; i++)
-		if (m->groups[i].id == id)
-			return &m->groups[i];
+	for (size_t i = 0; i < inv->nr_groups; i++)
+		if (inv->groups[i].id == id)
+			return &inv->groups[i];
 	return NULL;
 }
 
 /* Pointers to other groups are not valid any more. */
-struct group *machine_add_group(struct machine *m, uint64_t id)
+struct group *inventory_add_group(struct inventory *inv, uint64_t id)
 {
 	struct group *g;
 
-	m->groups = grow(m->groups, &m->nr_groups, sizeof(*m->groups));
-	g = &m->groups[m->nr_groups - 1];
+	inv->groups = grow(inv->groups, &inv->nr_groups, sizeof(*inv->groups));
+	g = &inv->groups[inv->nr_groups - 1];
 	g->id = id;
 	return g;
 }
 
-struct domain *machine_domain(struct machine *m, uint64_t id)
+struct domain *inventory_domain(struct inventory *inv, uint64_t id)
 {
-	for (size_t i = 0; i < m->nr_domains; i++)
-		if (m->domains[i].id == id)
-			return &m->domains[i];
+	for (size_t i = 0; i < inv->nr_domains; i++)
+		if (inv->domains[i].id == id)
+			return &inv->domains[i];
 	return NULL;
 }
 
 /* Pointers to other domains are not valid any more. */
-struct domain *machine_add_domain(struct machine *m, uint64_t id)
+struct domain *inventory_add_domain(struct inventory *inv, uint64_t id)
 {
 	struct domain *d;
 
-	m->domains = grow(m->domains, &m->nr_domains, sizeof(*m->domains));
-	d = &m->domains[m->nr_domains - 1];
+	inv->domains = grow(inv->domains, &inv->nr_domains, sizeof(*inv->domains));
+	d = &inv->domains[inv->nr_domains - 1];
 	d->id = id;
 	return d;
 }
@@ -73,13 +73,13 @@ static void sort(void *array, size_t count, size_t size,
 		qsort(array, count, size, order);
 }
 
-void machine_sort(struct machine *m)
+void inventory_sort(struct inventory *inv)
 {
-	sort(m->groups, m->nr_groups, sizeof(*m->groups), compare_groups);
-	sort(m->domains, m->nr_domains, sizeof(*m->domains), compare_domains);
-	for (size_t i = 0; i < m->nr_groups; i++)
-		sort(m->groups[i].devices, m->groups[i].nr_devices,
-		     sizeof(*m->groups[i].devices), compare_devices);
+	sort(inv->groups, inv->nr_groups, sizeof(*inv->groups), compare_groups);
+	sort(inv->domains, inv->nr_domains, sizeof(*inv->domains), compare_domains);
+	for (size_t i = 0; i < inv->nr_groups; i++)
+		sort(inv->groups[i].devices, inv->groups[i].nr_devices,
+		     sizeof(*inv->groups[i].devices), compare_devices);
 }
 
 static void free_group(struct group *g)
@@ -99,14 +99,14 @@ static void free_group(struct group *g)
 	free(g->default_type);
 }
 
-void machine_free(struct machine *m)
+void inventory_free(struct inventory *inv)
 {
-	for (size_t i = 0; i < m->nr_groups; i++)
-		free_group(&m->groups[i]);
-	for (size_t i = 0; i < m->nr_domains; i++)
-		free(m->domains[i].doorbells);
-	free(m->groups);
-	free(m->domains);
+	for (size_t i = 0; i < inv->nr_groups; i++)
+		free_group(&inv->groups[i]);
+	for (size_t i = 0; i < inv->nr_domains; i++)
+		free(inv->domains[i].doorbells);
+	free(inv->groups);
+	free(inv->domains);
 }
 
 /* Does a vector of @g write to the doorbell @b, which is mapped in @d? */
