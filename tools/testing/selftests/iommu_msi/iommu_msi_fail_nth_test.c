@@ -16,7 +16,7 @@
 #include "lib/sys.h"
 #include "lib/window.h"
 #include "backends.h"
-#include "sweep.h"
+#include "fail_each.h"
 
 #define FAULTS		"/sys/kernel/debug/"
 #define CACHES		"/sys/kernel/slab"
@@ -61,63 +61,63 @@ static int faults_setup(void)
 	       choose_caches("1");
 }
 
-static int faults_open(struct machine *m, enum backend backend)
+static int faults_open(struct testbed *bed, enum backend backend)
 {
-	m->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	m->make_it_fail = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
-	if (m->fail_nth < 0 || m->make_it_fail < 0)
+	bed->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	bed->make_it_fail = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	if (bed->fail_nth < 0 || bed->make_it_fail < 0)
 		return -errno;
-	return machine_open(m, backend);
+	return testbed_open(bed, backend);
 }
 
-static void faults_close(struct machine *m)
+static void faults_close(struct testbed *bed)
 {
-	machine_close(m);
-	close(m->fail_nth);
-	close(m->make_it_fail);
+	testbed_close(bed);
+	close(bed->fail_nth);
+	close(bed->make_it_fail);
 	choose_caches("0");
 	file_write("0", FAULTS "failslab/probability");
 }
 
 #define NO_FAULTS "no fault injection: boot a kernel with FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS"
 
-/* With all after it if the machine says so: what tries again fails then */
-static int fail_arm(struct machine *m, int n)
+/* With all after it if the testbed says so: what tries again fails then */
+static int fail_arm(struct testbed *bed, int n)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", n);
-	if (pwrite(m->fail_nth, text, strlen(text), 0) < 0)
+	if (pwrite(bed->fail_nth, text, strlen(text), 0) < 0)
 		return -errno;
-	if (m->all && pwrite(m->make_it_fail, "1", 1, 0) < 0)
+	if (bed->and_later && pwrite(bed->make_it_fail, "1", 1, 0) < 0)
 		return -errno;
 	return 0;
 }
 
-static int fail_disarm(struct machine *m)
+static int fail_disarm(struct testbed *bed)
 {
 	char text[16] = {};
 
-	if (m->all && pwrite(m->make_it_fail, "0", 1, 0) < 0)
+	if (bed->and_later && pwrite(bed->make_it_fail, "0", 1, 0) < 0)
 		return -errno;
-	if (pread(m->fail_nth, text, sizeof(text) - 1, 0) < 0)
+	if (pread(bed->fail_nth, text, sizeof(text) - 1, 0) < 0)
 		return -errno;
-	if (pwrite(m->fail_nth, "0", 1, 0) < 0)
+	if (pwrite(bed->fail_nth, "0", 1, 0) < 0)
 		return -errno;
 	return atoi(text) == 0;
 }
 
-static bool window_is(struct machine *m, bool moved, unsigned int used)
+static bool window_is(struct testbed *bed, bool moved, unsigned int used)
 {
 	struct window w;
 
-	return !window_query(&m->space, &w) && w.used == used &&
+	return !window_query(&bed->space, &w) && w.used == used &&
 	       (w.start == WINDOW) == moved;
 }
 
 FIXTURE(sweep)
 {
-	struct machine m;
+	struct testbed bed;
 };
 
 FIXTURE_OF_BACKENDS(sweep);
@@ -129,30 +129,30 @@ FIXTURE_SETUP(sweep)
 	if (ret == -ENOENT)
 		SKIP(return, NO_FAULTS);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, faults_open(&self->m, variant->backend));
+	ASSERT_EQ(0, faults_open(&self->bed, variant->backend));
 }
 
 FIXTURE_TEARDOWN(sweep)
 {
-	faults_close(&self->m);
+	faults_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
 
 /* --- vectors ------------------------------------------------------------- */
 
 /* Nothing is lost that the full set of vectors would need */
-static int full_set(struct machine *m)
+static int full_set(struct testbed *bed)
 {
-	return enable_all(m) ?: vectors_off(m);
+	return enable_all(bed) ?: vectors_off(bed);
 }
 
-static int full_set_and_one(struct machine *m)
+static int full_set_and_one(struct testbed *bed)
 {
-	int ret = add_one(m);
+	int ret = add_one(bed);
 
-	if (!ret && !two_vectors(m))
+	if (!ret && !two_vectors(bed))
 		ret = -EBADE;
-	return ret ?: irqs_off(&m->nvme, MSIX) ?: full_set(m) ?: enable_one(m);
+	return ret ?: irqs_off(&bed->nvme, MSIX) ?: full_set(bed) ?: enable_one(bed);
 }
 
 TEST_F_TIMEOUT(sweep, enable, SECONDS)
@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(sweep, enable, SECONDS)
 		.undo = vectors_off, .same = no_vector, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 10, SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, 10, FAIL_MAX);
 }
 
 TEST_F_TIMEOUT(sweep, add, SECONDS)
@@ -173,22 +173,22 @@ TEST_F_TIMEOUT(sweep, add, SECONDS)
 		.after = full_set_and_one,
 	};
 
-	sweep(_metadata, &self->m, &step, 3, SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, 3, FAIL_MAX);
 }
 
 /* --- the window ---------------------------------------------------------- */
 
-static bool default_window(struct machine *m) { return window_is(m, false, 0); }
-static bool moved_window(struct machine *m) { return window_is(m, true, 0); }
+static bool default_window(struct testbed *bed) { return window_is(bed, false, 0); }
+static bool moved_window(struct testbed *bed) { return window_is(bed, true, 0); }
 
-static int move_window(struct machine *m)
+static int move_window(struct testbed *bed)
 {
-	return window_set(&m->space, WINDOW, WINDOW_SIZE);
+	return window_set(&bed->space, WINDOW, WINDOW_SIZE);
 }
 
-static int move_back(struct machine *m)
+static int move_back(struct testbed *bed)
 {
-	return window_unset(&m->space, WINDOW, WINDOW_SIZE);
+	return window_unset(&bed->space, WINDOW, WINDOW_SIZE);
 }
 
 TEST_F_TIMEOUT(sweep, window, SECONDS)
@@ -198,16 +198,16 @@ TEST_F_TIMEOUT(sweep, window, SECONDS)
 		.undo = move_back, .same = default_window, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
-	self->m.all = true;
-	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, 1, FAIL_MAX);
+	self->bed.and_later = true;
+	fail_each(_metadata, &self->bed, &step, 1, FAIL_MAX);
 }
 
-static int query_window(struct machine *m)
+static int query_window(struct testbed *bed)
 {
 	struct window w;
 
-	return window_query(&m->space, &w);
+	return window_query(&bed->space, &w);
 }
 
 TEST_F_TIMEOUT(sweep, query, SECONDS)
@@ -217,27 +217,27 @@ TEST_F_TIMEOUT(sweep, query, SECONDS)
 		.undo = nothing, .same = default_window,
 	};
 
-	self->m.all = true;
-	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
+	self->bed.and_later = true;
+	fail_each(_metadata, &self->bed, &step, 1, FAIL_MAX);
 }
 
 /* --- devices come and go ------------------------------------------------- */
 
-static bool edu_is_open(struct machine *m) { return m->edu.bar; }
-static bool edu_is_closed(struct machine *m) { return !m->edu.bar && holds(0); }
+static bool edu_is_open(struct testbed *bed) { return bed->edu.bar; }
+static bool edu_is_closed(struct testbed *bed) { return !bed->edu.bar && holds(0); }
 
-static int close_edu(struct machine *m)
+static int close_edu(struct testbed *bed)
 {
-	device_close(&m->edu);
+	device_close(&bed->edu);
 	return 0;
 }
 
-static int open_edu(struct machine *m)
+static int open_edu(struct testbed *bed)
 {
-	int ret = edu_open(&m->edu, &m->space);
+	int ret = edu_open(&bed->edu, &bed->space);
 
 	if (ret)
-		device_close(&m->edu);
+		device_close(&bed->edu);
 	return ret;
 }
 
@@ -249,32 +249,32 @@ TEST_F_TIMEOUT(sweep, attach, SECONDS)
 		.undo = close_edu, .same = edu_is_closed, .after = full_set,
 	};
 
-	sweep(_metadata, &self->m, &step, 5, SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, 5, FAIL_MAX);
 }
 
-static int open_all(struct machine *m)
+static int open_all(struct testbed *bed)
 {
-	int ret = space_open(&m->space, m->space.backend) ?:
-		  device_open(&m->nvme, &m->space, NVME);
+	int ret = space_open(&bed->space, bed->space.backend) ?:
+		  device_open(&bed->nvme, &bed->space, NVME);
 
 	if (ret) {
-		device_close(&m->nvme);
-		space_close(&m->space);
+		device_close(&bed->nvme);
+		space_close(&bed->space);
 	}
 	return ret;
 }
 
-static int close_all(struct machine *m)
+static int close_all(struct testbed *bed)
 {
-	device_close(&m->nvme);
-	device_close(&m->edu);
-	space_close(&m->space);
+	device_close(&bed->nvme);
+	device_close(&bed->edu);
+	space_close(&bed->space);
 	return 0;
 }
 
-static int open_enable_close(struct machine *m)
+static int open_enable_close(struct testbed *bed)
 {
-	return open_all(m) ?: full_set(m) ?: close_all(m);
+	return open_all(bed) ?: full_set(bed) ?: close_all(bed);
 }
 
 TEST_F_TIMEOUT(sweep, open, SECONDS)
@@ -285,25 +285,25 @@ TEST_F_TIMEOUT(sweep, open, SECONDS)
 		.after = open_enable_close,
 	};
 
-	sweep(_metadata, &self->m, &step, 10, SWEEP_MAX);
-	ASSERT_EQ(0, open_all(&self->m));
+	fail_each(_metadata, &self->bed, &step, 10, FAIL_MAX);
+	ASSERT_EQ(0, open_all(&self->bed));
 }
 
 /* --- replacement of a domain under a live MSI ---------------------------- */
 
-static bool edu_stays(struct machine *m)
+static bool edu_stays(struct testbed *bed)
 {
-	return edu_works(m) && window_is(m, false, 1);
+	return edu_works(bed) && window_is(bed, false, 1);
 }
 
-static bool edu_went(struct machine *m)
+static bool edu_went(struct testbed *bed)
 {
-	return edu_works(m) && window_is(m, false, 0);
+	return edu_works(bed) && window_is(bed, false, 0);
 }
 
 FIXTURE(replacement)
 {
-	struct machine m;
+	struct testbed bed;
 };
 
 FIXTURE_SETUP(replacement)
@@ -313,12 +313,12 @@ FIXTURE_SETUP(replacement)
 	if (ret == -ENOENT)
 		SKIP(return, NO_FAULTS);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, faults_open(&self->m, IOMMUFD));
+	ASSERT_EQ(0, faults_open(&self->bed, IOMMUFD));
 }
 
 FIXTURE_TEARDOWN(replacement)
 {
-	faults_close(&self->m);
+	faults_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
 
@@ -329,8 +329,8 @@ TEST_F_TIMEOUT(replacement, live_msi, SECONDS)
 		.undo = replace_back, .same = edu_stays,
 	};
 
-	sweep(_metadata, &self->m, &step, 5, SWEEP_MAX);
-	ASSERT_EQ(0, irqs_off(&self->m.edu, MSI));
+	fail_each(_metadata, &self->bed, &step, 5, FAIL_MAX);
+	ASSERT_EQ(0, irqs_off(&self->bed.edu, MSI));
 }
 
 TEST_HARNESS_MAIN

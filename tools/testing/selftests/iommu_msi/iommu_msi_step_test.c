@@ -5,7 +5,7 @@
  * the window behind: all vectors can be had again. Needs test_modules/msi_step.ko
  * next to the program, in a kernel with CONFIG_KPROBES.
  *
- * The environment is that of sweep.h, and may have BIG, the address of a disk
+ * The environment is that of fail_each.h, and may have BIG, the address of a disk
  * with more vectors than a GICv2m has SPIs.
  */
 #define _GNU_SOURCE
@@ -14,7 +14,7 @@
 #include "lib/sys.h"
 #include "lib/window.h"
 #include "kselftest_harness.h"
-#include "sweep.h"
+#include "fail_each.h"
 
 #define BIG		(getenv("BIG") ?: "0000:00:03.0")
 #define MANY		80	/* vectors: a GICv2m has 64 SPIs */
@@ -25,7 +25,7 @@
 static struct device big;
 static int many[MANY], at_first;
 
-static int fail_arm(struct machine *m, int n)
+static int fail_arm(struct testbed *bed, int n)
 {
 	char text[16];
 
@@ -33,7 +33,7 @@ static int fail_arm(struct machine *m, int n)
 	return file_write(text, NTH);
 }
 
-static int fail_disarm(struct machine *m)
+static int fail_disarm(struct testbed *bed)
 {
 	int left = file_number(NTH);
 
@@ -41,7 +41,7 @@ static int fail_disarm(struct machine *m)
 }
 
 /* From now on @function may fail, and say @returns */
-static int watch(const char *function, long returns)
+static int let_fail(const char *function, long returns)
 {
 	char options[128];
 
@@ -64,45 +64,45 @@ static int vectors_to_have(void)
  * power of two: one that was lost is missing now. A GICv2m has SPIs for all
  * devices: there must be as many as there were.
  */
-static int nothing_lost(struct machine *m)
+static int nothing_lost(struct testbed *bed)
 {
 	uint32_t count;
 	bool dynamic;
 	int ret;
 
-	ret = irqs_info(&m->nvme, MSIX, &count, &dynamic);
+	ret = irqs_info(&bed->nvme, MSIX, &count, &dynamic);
 	if (ret)
 		return ret;
 	if (count > MANY || count & (count - 1))
 		return -EDOM;
-	ret = irqs_set(&m->nvme, MSIX, 0, count, many) ?: irqs_off(&m->nvme, MSIX);
+	ret = irqs_set(&bed->nvme, MSIX, 0, count, many) ?: irqs_off(&bed->nvme, MSIX);
 	if (ret || !at_first)
 		return ret;
 	return vectors_to_have() == at_first ? 0 : -ENOSPC;
 }
 
-static int nothing_lost_but_one(struct machine *m)
+static int nothing_lost_but_one(struct testbed *bed)
 {
-	return vectors_off(m) ?: nothing_lost(m) ?: enable_one(m);
+	return vectors_off(bed) ?: nothing_lost(bed) ?: enable_one(bed);
 }
 
-static int steps_open(struct machine *m, enum backend backend)
+static int steps_open(struct testbed *bed, enum backend backend)
 {
 	int ret;
 
-	ret = events_open(many, MANY) ?: machine_open(m, backend) ?:
-	      device_to_vfio(BIG) ?: device_open(&big, &m->space, BIG);
+	ret = events_open(many, MANY) ?: testbed_open(bed, backend) ?:
+	      device_to_vfio(BIG) ?: device_open(&big, &bed->space, BIG);
 	if (ret)
 		return ret;
 	at_first = vectors_to_have();
 	return at_first < 0 ? at_first : 0;
 }
 
-static void steps_close(struct machine *m)
+static void steps_close(struct testbed *bed)
 {
 	module_unload("msi_step");
 	device_close(&big);
-	machine_close(m);
+	testbed_close(bed);
 }
 
 #define NO_PROBES "no kprobes: boot a kernel with KPROBES"
@@ -118,7 +118,7 @@ static bool says_why(int error)
 
 FIXTURE(step)
 {
-	struct machine m;
+	struct testbed bed;
 };
 
 FIXTURE_VARIANT(step)
@@ -151,19 +151,19 @@ STEP(handler, .function = "request_threaded_irq", .returns = -ENOMEM);
 
 FIXTURE_SETUP(step)
 {
-	int ret = watch(variant->function, variant->returns);
+	int ret = let_fail(variant->function, variant->returns);
 
 	if (ret && variant->function_of_base)
-		ret = watch(variant->function_of_base, variant->returns);
+		ret = let_fail(variant->function_of_base, variant->returns);
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, NO_PROBES);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, steps_open(&self->m, variant->backend));
+	ASSERT_EQ(0, steps_open(&self->bed, variant->backend));
 }
 
 FIXTURE_TEARDOWN(step)
 {
-	steps_close(&self->m);
+	steps_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
 
@@ -175,8 +175,8 @@ TEST_F_TIMEOUT(step, enable, SECONDS)
 		.says = says_why,
 	};
 
-	sweep(_metadata, &self->m, &step, variant->once ? 1 : self->m.vectors,
-	      variant->once ? 1 : SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, variant->once ? 1 : self->bed.vectors,
+		  variant->once ? 1 : FAIL_MAX);
 }
 
 TEST_F_TIMEOUT(step, add, SECONDS)
@@ -189,19 +189,19 @@ TEST_F_TIMEOUT(step, add, SECONDS)
 	uint32_t count;
 	bool dynamic;
 
-	ASSERT_EQ(0, irqs_info(&self->m.nvme, MSIX, &count, &dynamic));
+	ASSERT_EQ(0, irqs_info(&self->bed.nvme, MSIX, &count, &dynamic));
 	if (!dynamic)
 		SKIP(return, "the MSI controller cannot add vectors");
 	/* What the first vector has brought about is not done again */
-	sweep(_metadata, &self->m, &step, variant->once ? 0 : 1,
-	      variant->once ? 0 : SWEEP_MAX);
+	fail_each(_metadata, &self->bed, &step, variant->once ? 0 : 1,
+		  variant->once ? 0 : FAIL_MAX);
 }
 
 /* --- replacement of a domain --------------------------------------------- */
 
 FIXTURE(replacement)
 {
-	struct machine m;
+	struct testbed bed;
 	void *memory;
 	uint32_t hwpt;
 };
@@ -210,13 +210,13 @@ FIXTURE_SETUP(replacement)
 {
 	self->memory = memory_new(MIB);
 	ASSERT_NE(NULL, self->memory);
-	ASSERT_EQ(0, steps_open(&self->m, IOMMUFD));
-	ASSERT_EQ(0, edu_live(&self->m));
+	ASSERT_EQ(0, steps_open(&self->bed, IOMMUFD));
+	ASSERT_EQ(0, edu_live(&self->bed));
 }
 
 FIXTURE_TEARDOWN(replacement)
 {
-	steps_close(&self->m);
+	steps_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
 
@@ -230,8 +230,8 @@ TEST_F_TIMEOUT(replacement, page_table, SECONDS)
 		.says = says_no_memory,
 	};
 
-	ASSERT_EQ(0, watch("iommu_map", -ENOMEM));
-	sweep(_metadata, &self->m, &step, 1, SWEEP_MAX);
+	ASSERT_EQ(0, let_fail("iommu_map", -ENOMEM));
+	fail_each(_metadata, &self->bed, &step, 1, FAIL_MAX);
 }
 
 /* The window stays out of the user's hands, whatever fails within its IOAS */
@@ -240,20 +240,20 @@ TEST_F(replacement, reservation)
 	struct ranges ranges;
 
 	/* They reserve the same */
-	device_close(&self->m.nvme);
+	device_close(&self->bed.nvme);
 	device_close(&big);
-	ASSERT_EQ(0, device_add_hwpt(&self->m.edu, &self->hwpt));
-	ASSERT_EQ(0, watch("iommu_replace_group_handle", -ENOMEM));
-	ASSERT_EQ(0, fail_arm(&self->m, 1));
-	EXPECT_EQ(-ENOMEM, device_replace(&self->m.edu, self->hwpt));
-	ASSERT_EQ(1, fail_disarm(&self->m));
-	ASSERT_EQ(0, space_ranges(&self->m.space, &ranges));
+	ASSERT_EQ(0, device_add_hwpt(&self->bed.edu, &self->hwpt));
+	ASSERT_EQ(0, let_fail("iommu_replace_group_handle", -ENOMEM));
+	ASSERT_EQ(0, fail_arm(&self->bed, 1));
+	EXPECT_EQ(-ENOMEM, device_replace(&self->bed.edu, self->hwpt));
+	ASSERT_EQ(1, fail_disarm(&self->bed));
+	ASSERT_EQ(0, space_ranges(&self->bed.space, &ranges));
 	EXPECT_FALSE(ranges_hold(&ranges, OLD, OLD + MIB - 1));
-	EXPECT_EQ(-EINVAL, space_map(&self->m.space, self->memory, OLD, MIB));
-	EXPECT_TRUE(edu_works(&self->m));
-	EXPECT_EQ(0, device_replace(&self->m.edu, self->hwpt));
-	EXPECT_EQ(-EINVAL, space_map(&self->m.space, self->memory, OLD, MIB));
-	EXPECT_TRUE(edu_works(&self->m));
+	EXPECT_EQ(-EINVAL, space_map(&self->bed.space, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->bed));
+	EXPECT_EQ(0, device_replace(&self->bed.edu, self->hwpt));
+	EXPECT_EQ(-EINVAL, space_map(&self->bed.space, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->bed));
 }
 
 TEST_HARNESS_MAIN
