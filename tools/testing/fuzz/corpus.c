@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program is new, or one that went where none had been before with some of it
- * changed. All choices come from the seed. Which programs are kept comes from
- * the kernel, and may differ from run to run: it is said on standard output as
- * "keep WORKER PROGRAM", and from a file with such lines the same are kept
- * again.
+ * The next program to run: a new one, or a copy of one that was kept, with
+ * changes. The seed decides all of it. But the kernel decides which programs are
+ * kept, those that reach new code, and this may differ from run to run. Each is
+ * printed as "keep WORKER PROGRAM". A run that is given a file with such lines
+ * keeps the same programs.
  */
 #include <err.h>
 #include <stdio.h>
@@ -150,27 +150,27 @@ static void program_new(struct program *program)
 
 static void call_change(struct call *call)
 {
-	struct call other = call_of(call->kind);
+	struct call fresh = call_of(call->kind);
 
 	switch (below(7)) {
-	case 0: call->a = other.a; break;
-	case 1: call->b = other.b; break;
-	case 2: call->bits = other.bits; break;
-	case 3: call->at = other.at; break;
-	case 4: call->size = other.size; break;
+	case 0: call->a = fresh.a; break;
+	case 1: call->b = fresh.b; break;
+	case 2: call->bits = fresh.bits; break;
+	case 3: call->at = fresh.at; break;
+	case 4: call->size = fresh.size; break;
 	case 5: call->together = !call->together; break;
-	case 6: call->at.offset = other.at.offset; break;
+	case 6: call->at.offset = fresh.at.offset; break;
 	}
 }
 
-static void splice(struct program *program, const struct program *other)
+static void splice(struct program *program, const struct program *donor)
 {
-	int from = below(other->count);
+	int from = below(donor->count);
 	int at = below(program->count + 1);
 
 	program->count = at;
-	for (; from < other->count && program->count < MAX_CALLS; from++)
-		program->calls[program->count++] = other->calls[from];
+	for (; from < donor->count && program->count < MAX_CALLS; from++)
+		program->calls[program->count++] = donor->calls[from];
 }
 
 static void program_change(struct program *program)

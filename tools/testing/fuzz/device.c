@@ -88,9 +88,9 @@ void prepare_irq_info(struct op *op)
 
 /* --- files --------------------------------------------------------------- */
 
-static void file_open(struct op *op, int first, const char *one, const char *other)
+static void file_open(struct op *op, int first, const char *even, const char *odd)
 {
-	open_for(op, op->call->b % 2 ? other : one, first, 2);
+	open_for(op, op->call->b % 2 ? odd : even, first, 2);
 	op->flags = choose(op->call->bits, O_RDWR, O_RDONLY, O_WRONLY);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A call that is to be made, and what is remembered of those before it. What is
- * remembered as mapped is mapped, if not the other way round: where two calls
- * were made at the same time, only what both leave is known.
+ * A call that is to be made, and what is remembered of the calls before it. What
+ * is remembered as mapped is mapped. More may be mapped: after two calls at the
+ * same time, only what is certain is remembered.
  */
 #ifndef IOMMU_MSI_FUZZ_OP_H
 #define IOMMU_MSI_FUZZ_OP_H
@@ -118,7 +118,7 @@ extern int found;		/* edges, and results of calls, that are new */
 void count(enum kind_index kind, int64_t result);
 void state_reset(void);
 
-/* The first of the list is the most likely, and what bits of 0 stand for */
+/* One of the list: the first for bits of 0, and most likely for any others */
 uint64_t choose_from(uint32_t bits, const uint64_t *list, int n);
 #define choose(bits, ...) choose_from(bits, (const uint64_t[]){ __VA_ARGS__ }, \
 	ARRAY_SIZE(((const uint64_t[]){ __VA_ARGS__ })))
@@ -131,14 +131,14 @@ int slot_pick(int first, int n, int choice);
 void use(struct op *op, int first, int n, int choice);
 void ioctl_on(struct op *op, unsigned long request);
 void open_for(struct op *op, const char *path, int first, int n);
-/* An object of the program, or nothing with an ID all the same */
+/* An object that the program has, or an ID that may not exist */
 const struct object *object_pick(const struct op *op, int choice, bool hwpt_too);
 const struct object *use_object(struct op *op, int choice, bool hwpt_too);
 
 void object_add(int slot, bool hwpt, uint32_t id);
 void object_drop(int slot, uint32_t id);
 void mapping_add(const struct op *op, uint32_t ioas, uint64_t iova, uint64_t size);
-/* Those of a descriptor or object that meet a range; any ioas if that is ~0 */
+/* Forgets what overlaps the range. @ioas: 0 for a container, ~0 for any IOAS */
 void mappings_drop(int slot, uint32_t ioas, uint64_t first, uint64_t last);
 void containers_drop(void);
 void slot_closed(int slot);
@@ -146,11 +146,11 @@ void slot_close(int slot);
 
 bool query(struct space *space, struct window *answer);
 bool in_force(const struct window *w);
-/* Of two calls made together, when both are over */
+/* Nothing that is mapped may be in the window. Two calls must both be over. */
 void no_overlap(struct op *op);
 /* A call that is going to change the window */
 void remember_window(struct op *op);
-/* @start and @size of the user's window if it succeeded; a size of 0: none */
+/* A call that succeeded has set @start and @size, or no window: a size of 0 */
 void window_changed(struct op *op, uint64_t start, uint64_t size);
 
 typedef void op_fn(struct op *op);

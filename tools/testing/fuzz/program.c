@@ -156,7 +156,7 @@ static void run(struct op *op, enum thread thread)
 	cover_end(thread);
 }
 
-/* The other thread, for calls that are made together */
+/* The second thread, for calls that are made together */
 static sem_t go, done;
 static void *helper(void *unused)
 {
@@ -207,17 +207,17 @@ static void run_alone(const struct call *call)
 	finish(&ops[0]);
 }
 
-/* But where a new descriptor goes nothing else may happen meanwhile */
-static void run_together(const struct call *one, const struct call *other)
+/* One after the other if one opens the descriptor that the other is about */
+static void run_together(const struct call *first, const struct call *second)
 {
-	bool both = prepare(&ops[0], one, false);
+	bool both = prepare(&ops[0], first, false);
 	int i;
 
-	both &= prepare(&ops[1], other, false);
+	both &= prepare(&ops[1], second, false);
 	if (!both || (ops[0].slot == ops[1].slot &&
 		      (ops[0].installs || ops[1].installs))) {
-		run_alone(one);
-		run_alone(other);
+		run_alone(first);
+		run_alone(second);
 		return;
 	}
 	sem_post(&go);

@@ -112,7 +112,7 @@ void prepare_unmap(struct op *op)
 	op->length = op->arg.unmap.size;
 }
 
-/* All that may have gone; of an iommufd, all that may be its container's */
+/* Forgets what may be unmapped now. Which IOAS of an iommufd is not known: all */
 void finish_unmap(struct op *op)
 {
 	uint64_t first = op->arg.unmap.iova, last = first + op->length - 1;
@@ -157,7 +157,7 @@ void prepare_no_window(struct op *op)
 	op->length = op->arg.unmap.size;
 }
 
-/* It is a window's end only if it is exactly that window */
+/* Only the range of the whole window removes it */
 void finish_no_window(struct op *op)
 {
 	const struct window *was = &op->before;

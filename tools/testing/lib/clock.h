@@ -11,10 +11,10 @@ uint64_t now_ns(void);	/* nanoseconds */
 time_t now(void);	/* whole seconds */
 
 /*
- * @limit, a time of any unit, multiplied by PACE of the environment: an integer,
- * for a machine that is as many times slower than usual. What waits for
- * something that comes if all is well multiplies its limit; what looks whether
- * something has not come must not depend on time.
+ * @limit, a time of any unit, multiplied by PACE of the environment: how many
+ * times slower than usual the machine is, an integer. For waiting for something
+ * that comes if all is well. A test that something does not come must not depend
+ * on time: see interrupts_settle().
  */
 int paced(int limit);
 

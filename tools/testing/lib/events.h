@@ -15,8 +15,8 @@ void events_close(const int *fds, int count);
 uint64_t event_wait(int fd, int milliseconds);
 
 /*
- * Returns when what had been pending at any CPU has been handled there: to be
- * followed by a look that is to find nothing, event_wait(fd, 0).
+ * Returns when each CPU has handled the interrupts that were pending there. Call
+ * it before event_wait(fd, 0), when that must find nothing.
  */
 void interrupts_settle(void);
 

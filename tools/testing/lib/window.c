@@ -29,7 +29,10 @@ int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *valu
 	return ret;
 }
 
-/* Both options change the window of an IOAS that has one: go by way of none */
+/*
+ * Start and size are two options, and where there is a window each changes it at
+ * once. When both change, the window is removed in between.
+ */
 static int set_iommufd(struct space *space, uint64_t start, uint64_t size)
 {
 	uint64_t old_start, old_size;

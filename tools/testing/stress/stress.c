@@ -61,10 +61,10 @@
 #define QUEUES		4
 
 enum count { RAISED, RECEIVED, ENABLED, ADDED, ATTACHED, REPLACED, MOVED,
-	     REFUSED, MAPPED, ASKED, MISSING, OTHER, COUNTS };
+	     REFUSED, MAPPED, ASKED, MISSING, DISTURBED, COUNTS };
 static const char * const count_names[COUNTS] = {
 	"raised", "received", "enabled", "added", "attached", "replaced",
-	"moved", "refused", "mapped", "asked", "missing", "other",
+	"moved", "refused", "mapped", "asked", "missing", "disturbed",
 };
 
 /* Shared with the parent, written by its process and that one's partner */
@@ -117,14 +117,14 @@ struct session {
 	struct device dev[2];
 	unsigned int enabled;	/* vectors of the first, from 0 on */
 	uint32_t ioas[2];
-	unsigned int which;	/* of these the device is attached to */
+	unsigned int current;	/* of these: where the device is attached */
 	uint64_t window;	/* where it was moved to, or 0 */
 	pid_t partner;		/* uses the same space at the same time */
 	void *memory;
 	int fds[MAX_VECTORS];
 	int request;		/* the kernel wants the device back */
-	bool heed;		/* and gets it at once */
-	time_t until;		/* or in time */
+	bool obeys;		/* and gets it at once */
+	time_t end;		/* or then, at the latest */
 };
 
 /* It has the same files open: they are closed only then */
@@ -204,13 +204,13 @@ static bool session_open(struct session *s, enum backend backend)
 	s->ioas[0] = s->space.ioas;
 	if (backend == IOMMUFD)
 		MUST(space_add_ioas(&s->space, &s->ioas[1]));
-	s->which = 0;
+	s->current = 0;
 	s->enabled = 0;
 	s->window = 0;
 	s->partner = 0;
-	s->until = now() + (s->may_miss ? IN_TIME : STALLED);
-	s->heed = s->may_miss && below(2);
-	if (s->heed)
+	s->end = now() + (s->may_miss ? IN_TIME : STALLED);
+	s->obeys = s->may_miss && below(2);
+	if (s->obeys)
 		MUST(irqs_set(&s->dev[0], VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
 			      &s->request));
 	count(ATTACHED);
@@ -220,11 +220,11 @@ static bool session_open(struct session *s, enum backend backend)
 /* Time to close? In the end, and when others want the device */
 static bool session_over(struct session *s)
 {
-	if (s->heed && event_wait(s->request, 0)) {
+	if (s->obeys && event_wait(s->request, 0)) {
 		count(ASKED);
 		return true;
 	}
-	return now() >= s->until || over();
+	return now() >= s->end || over();
 }
 
 /* With or without disabling first, the device or the space first */
@@ -301,7 +301,7 @@ static void move_window(struct session *s)
 	uint64_t to = below(8) * 0x10000000ULL;
 	int ret;
 
-	if (s->which || to == s->window)
+	if (s->current || to == s->window)
 		return;
 	ret = to ? window_set(&s->space, to, MIB) :
 	      window_unset(&s->space, s->window, MIB);
@@ -319,7 +319,7 @@ static void map_memory(struct session *s)
 	uint64_t at = 0x100000000ULL + below(16) * MIB;
 	int ret;
 
-	if (s->which)
+	if (s->current)
 		return;
 	ret = space_map(&s->space, s->memory, at, MIB);
 	if (ret)
@@ -328,20 +328,23 @@ static void map_memory(struct session *s)
 	MUST(space_unmap(&s->space, at, MIB));
 }
 
-/* A window that was moved is the other space's default: there it cannot be */
+/*
+ * The other space has the default window. A live interrupt needs its window in
+ * both: where it was moved, the kernel must refuse.
+ */
 static void replace(struct session *s)
 {
 	int ret;
 
 	if (s->space.backend != IOMMUFD || s->devices > 1)
 		return;
-	ret = device_replace(&s->dev[0], s->ioas[!s->which]);
+	ret = device_replace(&s->dev[0], s->ioas[!s->current]);
 	if (ret && !(s->window && live(s)))
 		fail("the space cannot be replaced: %s", strerror(-ret));
 	if (!ret && s->window && live(s))
 		fail("live interrupts went to a space without their window");
 	count(ret ? REFUSED : REPLACED);
-	s->which ^= !ret;
+	s->current ^= !ret;
 }
 
 /* One doorbell, while there is an interrupt */
@@ -349,7 +352,7 @@ static void query_window(struct session *s)
 {
 	struct window window;
 
-	if (s->which)
+	if (s->current)
 		return;
 	MUST(window_query(&s->space, &window));
 	if (window.used < live(s) || window.used > (live(s) || shared(s)))
@@ -480,15 +483,15 @@ static void one_msi(char *address, enum backend backend, use_fn *use)
 static void queues_fire(struct session *s, struct nvme *nvme, const int *at,
 			int queues)
 {
-	unsigned int which = 1 + below((1 << queues) - 1);
+	unsigned int chosen = 1 + below((1 << queues) - 1);
 	int times = 1 + below(10), i;
 
 	while (times--) {
 		for (i = 0; i < queues; i++)
-			if (which & 1 << i)
+			if (chosen & 1 << i)
 				nvme_submit(nvme, i + 1);
 		for (i = 0; i < queues; i++) {
-			if (!(which & 1 << i))
+			if (!(chosen & 1 << i))
 				continue;
 			expect_one(s->fds[at[i]]);
 			/* Without a disk it fails, with an interrupt all the same */
@@ -515,7 +518,7 @@ static void many_msix(char *address, enum backend backend, int vectors)
 			continue;
 		if (below(2))
 			anything(&s);
-		if (s.which)	/* where its memory is going to be */
+		if (s.current)	/* where its memory is going to be */
 			replace(&s);
 		s.enabled = add ? 1 : vectors;
 		MUST(irqs_set(&s.dev[0], MSIX, 0,
@@ -561,7 +564,7 @@ static void affinity(void)
 
 			snprintf(mask, sizeof(mask), "%x", 1 << below(cpus));
 			if (!file_write(mask, "/proc/irq/%d/smp_affinity", irq))
-				count(OTHER);
+				count(DISTURBED);
 		}
 		usleep(below(20000));
 	}
@@ -578,7 +581,7 @@ static void unbind(char *addresses)
 		at = list[below(n)];
 		/* Waits until whoever has it open closes it */
 		if (!file_write(at, "/sys/bus/pci/drivers/vfio-pci/unbind"))
-			count(OTHER);
+			count(DISTURBED);
 		usleep(below(200000));
 		file_write("vfio-pci", "/sys/bus/pci/devices/%s/driver_override", at);
 		file_write(at, "/sys/bus/pci/drivers_probe");
@@ -602,7 +605,7 @@ static void remove_device(const char *address)
 	while (!over()) {
 		/* Waits like unbinding */
 		if (!file_write("1", "/sys/bus/pci/devices/%s/remove", address))
-			count(OTHER);
+			count(DISTURBED);
 		usleep(below(200000));
 		rescan(address);
 		usleep(500000 + below(1500000));
@@ -690,7 +693,7 @@ static void slot(char *port)
 			config_write(fd, express + PCI_EXP_SLTSTA,
 				     PCI_EXP_SLTSTA_ABP);
 			slot_power(fd, express, SLOT_OFF);
-			count(OTHER);
+			count(DISTURBED);
 			found = false;
 		}
 		usleep(50000);
@@ -715,7 +718,7 @@ static void look(void)
 		while (read(fd, text, sizeof(text)) > 0)
 			;
 		close(fd);
-		count(OTHER);
+		count(DISTURBED);
 		usleep(below(50000));
 	}
 }
@@ -811,7 +814,7 @@ static void guests(const char *address)
 		}
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
-		count(OTHER);
+		count(DISTURBED);
 	}
 }
 
@@ -822,7 +825,7 @@ static void work(char *what)
 	char *kind = strsep(&what, ":"), *backend_name = NULL;
 	enum backend backend;
 
-	self->purpose = OTHER;
+	self->purpose = DISTURBED;
 	if (!strcmp(kind, "affinity") && !what)
 		return affinity();
 	if (!strcmp(kind, "look") && !what)
@@ -886,12 +889,12 @@ static void table(void)
 
 	printf("stress: %-38s", "");
 	for (j = 0; j < COUNTS; j++)
-		printf(" %8s", count_names[j]);
+		printf(" %9s", count_names[j]);
 	printf("\n");
 	for (i = 0; i < crew.count; i++) {
 		printf("stress: %-38s", stressors[i].worker.name);
 		for (j = 0; j < COUNTS; j++)
-			printf(" %8" PRIu64, stressors[i].counts[j]);
+			printf(" %9" PRIu64, stressors[i].counts[j]);
 		printf("\n");
 	}
 }

@@ -48,7 +48,7 @@ static const char * const names[] = {
 	"move back", "disable", "unmap", "close", "done",
 };
 
-/* Between a process that is killed and the one that says when */
+/* What a process that will be killed shares with the one that decides when */
 struct shared {
 	int phase, error;
 	double began[DONE + 1];
@@ -148,13 +148,13 @@ static int replace_both(struct life *life, uint32_t ioas)
 /* Of both address spaces: a live message must mean the same in either */
 static int window_to(struct life *life, uint64_t start)
 {
-	struct space other = life->space;
+	struct space second = life->space;
 
-	other.ioas = life->ioas;
+	second.ioas = life->ioas;
 	if (!translated(1))
 		return 0;
 	return window_set(&life->space, start, MIB) ?:
-	       (other.backend == IOMMUFD ? window_set(&other, start, MIB) : 0);
+	       (second.backend == IOMMUFD ? window_set(&second, start, MIB) : 0);
 }
 
 /* --- killed -------------------------------------------------------------- */

@@ -186,10 +186,11 @@ static int leave_meanwhile(FIXTURE_DATA(container) *self, bool *before)
 }
 
 /*
- * With the last group goes what the container knows, which the other thread's
- * call may be waiting for: a kernel with KASAN tells if it uses it all the same.
- * Any kernel must answer a call that comes before, and refuse one that comes
- * after. Either is given more time, until it has been seen on this machine.
+ * When the last group leaves a container, the kernel frees what the container
+ * knows. The other thread's call may be waiting to read that: a kernel with
+ * KASAN says so if it reads it all the same. Any kernel must answer a call that
+ * comes before the group leaves, and refuse one that comes after. The delays
+ * grow until this machine has shown both.
  */
 TEST_F(container, last_group_leaves)
 {

@@ -707,7 +707,7 @@ static int query(struct space *space, uint32_t object, struct window *window)
 TEST_F(options, two_domains)
 {
 	struct space *space = &self->space;
-	struct window all, edu, other;
+	struct window all, edu, second;
 	uint32_t hwpt;
 
 	ASSERT_EQ(0, edu_open(&self->edu, space));
@@ -715,34 +715,34 @@ TEST_F(options, two_domains)
 	ASSERT_EQ(self->edu.hwpt, self->nvme.hwpt);
 	ASSERT_EQ(0, device_add_hwpt(&self->nvme, &hwpt));
 	/* No device has brought that one a window yet */
-	ASSERT_EQ(0, query(space, hwpt, &other));
-	EXPECT_EQ(0, other.flags);
-	EXPECT_LT(other.last, other.start);
+	ASSERT_EQ(0, query(space, hwpt, &second));
+	EXPECT_EQ(0, second.flags);
+	EXPECT_LT(second.last, second.start);
 	ASSERT_EQ(0, device_replace(&self->nvme, hwpt));
 
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, query(space, space->ioas, &all));
 	ASSERT_EQ(0, query(space, self->edu.hwpt, &edu));
-	ASSERT_EQ(0, query(space, hwpt, &other));
+	ASSERT_EQ(0, query(space, hwpt, &second));
 	EXPECT_EQ(WINDOW_TRANSLATED, all.flags);
 	EXPECT_EQ(1, all.used);
 	EXPECT_EQ(MIB / all.granule - 1, all.free);
 	EXPECT_EQ(0, memcmp(&all, &edu, sizeof(all)));
-	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, other.flags);
-	EXPECT_EQ(OLD, other.start);
-	EXPECT_EQ(0, other.used);
-	EXPECT_EQ(MIB / other.granule, other.free);
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, second.flags);
+	EXPECT_EQ(OLD, second.start);
+	EXPECT_EQ(0, second.used);
+	EXPECT_EQ(MIB / second.granule, second.free);
 
 	/* One of them is in use: both stay */
 	EXPECT_EQ(-EBUSY, window_set(space, NEW, MIB));
-	ASSERT_EQ(0, query(space, hwpt, &other));
-	EXPECT_EQ(OLD, other.start);
+	ASSERT_EQ(0, query(space, hwpt, &second));
+	EXPECT_EQ(OLD, second.start);
 	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
 	ASSERT_EQ(0, window_set(space, NEW, MIB));
 	ASSERT_EQ(0, query(space, self->edu.hwpt, &edu));
-	ASSERT_EQ(0, query(space, hwpt, &other));
+	ASSERT_EQ(0, query(space, hwpt, &second));
 	EXPECT_EQ(NEW, edu.start);
-	EXPECT_EQ(NEW, other.start);
+	EXPECT_EQ(NEW, second.start);
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	EXPECT_TRUE(doorbell_in(NEW, MIB));
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
