@@ -50,5 +50,5 @@ builds_x86_64() {
 builds_clang() {
 	alone_in_ccache
 	build clang clang "$(touched_dirs | paste -sd' ')" \
-		configs/base.config configs/kunit.config "$CONFIGS/arm64.config"
+		configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CONFIGS/werror.config"
 }
