@@ -15,7 +15,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/patchset.sh"
 
 refuse() {
-	die "$1" "bring the work back with 'make refresh', or drop it: git -C ${KTREE#"$ROOT"/} $2"
+	die "$1" "bring the work back with 'make refresh${BASE_TREE:+ BASE_TREE=$BASE_TREE BASE=$BASE}', or drop it: git -C ${KTREE#"$ROOT"/} $2"
 }
 
 # Nothing in the build tree may be lost.
@@ -58,14 +58,19 @@ if [ "$digest" = "$(cat "$KBUILD/.applied" 2>/dev/null || true)" ] &&
 		[ -n "$(kgit status --porcelain | sed -n 1p)" ]; then
 		warn "the build tree holds work that is not in patches/$VERSION (make refresh brings it here)"
 	fi
+	rm -f "$KBUILD/.applying"
 	exit 0
 fi
-if [ -s "$KBUILD/.applying" ]; then
+# A checkout that was killed: only if nobody has moved the branch since
+applying=$(cat "$KBUILD/.applying" 2>/dev/null || true)
+tip=$(kgit rev-parse -q --verify refs/heads/msi-iommu || true)
+if [ -n "$applying" ] && { [ "$tip" = "$applying" ] ||
+	[ "$tip" = "$(kgit rev-parse -q --verify refs/sync || true)" ]; }; then
 	rm -f "$KTREE/.git/index.lock"
-	kgit checkout -q --force -B msi-iommu "$(cat "$KBUILD/.applying")"
+	kgit checkout -q --force -B msi-iommu "$applying"
 	kgit update-ref refs/sync msi-iommu
-	rm "$KBUILD/.applying"
 fi
+rm -f "$KBUILD/.applying"
 check_tree
 mapfile -t patches < <(patches_of "$PATCHES")
 work=$(mktemp -d -p "$KBUILD" .am.XXXXXX)
@@ -77,6 +82,6 @@ tip=$(kgit rev-parse FETCH_HEAD)
 echo "$tip" >"$KBUILD/.applying"
 kgit checkout -q -B msi-iommu "$tip"
 kgit update-ref refs/sync "$tip"
-echo "$digest" >"$KBUILD/.applied"
 rm -f "$KBUILD/.applying"
+echo "$digest" >"$KBUILD/.applied"
 msg "series applied: ${#patches[@]} patches on Linux $(tree_version_of base)"

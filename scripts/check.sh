@@ -249,8 +249,7 @@ remember() {
 		{
 			awk -v id="$1" '$1 != id' "$OWN_SECONDS" 2>/dev/null || true
 			echo "$1 $(($2 / start_pace[$1] + 1))"
-		} >"$OWN_SECONDS.tmp"
-		mv "$OWN_SECONDS.tmp" "$OWN_SECONDS"
+		} >"$OWN_SECONDS.tmp" && mv "$OWN_SECONDS.tmp" "$OWN_SECONDS"
 	) 7>"$CACHE/.seconds.lock" || warn "cannot write $OWN_SECONDS"
 }
 
@@ -266,13 +265,14 @@ in_sessions() {
 		index(sessions, " " $4 " ") && $1 != "Z" { print pid, $12 + $13 + $14 + $15 }'
 }
 
-# end_sessions <leader...>: a leader that has not made its session yet, too
+# end_sessions <leader...>: a leader that has not made its session yet, too, as
+# long as it is a child of this process and not somebody else with its number
 end_sessions() {
 	local signal pid
 	[ $# -gt 0 ] || return 0
 	for signal in TERM KILL; do
 		for pid; do
-			kill "-$signal" "$pid" 2>/dev/null || true
+			[ "$(parent_of "$pid")" != $$ ] || kill "-$signal" "$pid" 2>/dev/null || true
 		done
 		while read -r pid _; do
 			kill "-$signal" "$pid" 2>/dev/null || true
@@ -302,6 +302,7 @@ end_left() {
 	done < <(cat "$OUT.sessions" 2>/dev/null || true)
 	: >"$OUT.sessions"
 }
+parent_of() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f2 || true; }
 begin_of() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20 || true; }
 
 # The CPU time of a check's processes, in ticks, and the bytes that it wrote
@@ -380,7 +381,7 @@ ended() {
 		skip "$id" "$(tail -n 1 "$OUT/$id.log" | sed 's/^skipped: //')"
 	elif [ "$status" -eq 124 ] && once_more "$id" "$(reason "$OUT/$id.log")"; then
 		:
-	elif [ "$status" -gt 128 ] && [ "$status" -ne 143 ]; then
+	elif [ "$status" -gt 128 ] && [ "$status" -le 192 ]; then
 		judge "$id" "$status" "$took" "ended by signal $((status - 128)): $(reason "$OUT/$id.log")"
 	else
 		judge "$id" "$status" "$took"

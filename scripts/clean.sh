@@ -10,11 +10,9 @@ set -euo pipefail
 # Whoever builds or checks here must have ended.
 nobody_else() {
 	local lock
-	for lock in "$BUILD"/*.lock "$BUILD"/.*.lock "$BUILD/$VERSION"*/.*.lock; do
-		if [ -e "$lock" ] && ! flock -n "$lock" true; then
-			die "${lock#"$ROOT"/} is held" "something runs here: end it first"
-		fi
-	done
+	while IFS= read -r lock; do
+		flock -n "$lock" true || die "${lock#"$ROOT"/} is held" "something runs here: end it first"
+	done < <(find "$BUILD" -maxdepth 2 -name '*.lock')
 }
 
 case ${1:-} in
@@ -34,8 +32,9 @@ case ${1:-} in
 		nobody_else
 		find "$BUILD" -mindepth 1 -maxdepth 1 ! -name "$VERSION*" ! -name msi.config ! -name '*.lock' \
 			! -name root ! -name debian ! -name '.*' -exec rm -rf {} +
-		find "$BUILD/$VERSION"* -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} + \
-			2>/dev/null || true
+		for dir in "$BUILD/$VERSION"*; do
+			[ ! -d "$dir" ] || find "$dir" -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} +
+		done
 	fi
 	if [ -d "$KTREE/.git" ]; then
 		prune_worktrees

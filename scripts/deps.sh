@@ -28,7 +28,7 @@ check_distribution() {
 	debian:bookworm | debian:trixie) ;;
 	*)
 		die "this is neither Debian 12 (bookworm) nor 13 (trixie) but: ${name:-unknown}" \
-			"the kernel source and the tools are Debian's packages: use a root of it, as 'mmdebstrap trixie root && chroot root' gives one, or a container of debian:trixie; for apply, build, series and refresh a kernel clone is enough: BASE_TREE=path BASE=v6.12.117"
+			"the kernel source and the tools are Debian's packages: use a root of it, as 'mmdebstrap trixie root && chroot root' gives one, or a container of debian:trixie; for apply, kernel, series and refresh a kernel clone is enough: BASE_TREE=path BASE=v6.12.117"
 		;;
 	esac
 	if ! have apt-get || ! have dpkg-query; then
@@ -105,7 +105,7 @@ install() {
 	msg "installing $# packages: $*"
 	as_root "installing packages" true
 	# What was killed in the midst of an installation
-	as_root "installing packages" dpkg --configure -a >"$log" 2>&1 </dev/null || true
+	as_root "installing packages" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a >"$log" 2>&1 </dev/null || true
 	update_lists "$log"
 	check_available "$@"
 	if ! apt install --no-install-recommends "$@" >>"$log" 2>&1 </dev/null; then

@@ -17,7 +17,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VERSION=6.12
 BUILD=$ROOT/build
 # object directories: $KBUILD/<profile>; those of a kernel of one's own beside them
-KBUILD=${MSI_KBUILD:-$BUILD/$VERSION${BASE_TREE:+-${BASE:-base}}}
+base_name=${BASE:-base}
+KBUILD=${MSI_KBUILD:-$BUILD/$VERSION${BASE_TREE:+-${base_name//\//-}}}
 KTREE=$KBUILD/linux             # git tree; tag `base`, branch `msi-iommu`
 KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION

@@ -58,17 +58,19 @@ am_patches() {
 	touched_by "$@" | scratch "$dir" "$base"
 	GIT_COMMITTER_NAME=msi-iommu GIT_COMMITTER_EMAIL=msi-iommu@localhost KGIT_TREE=$dir \
 		kgit am -q --committer-date-is-author-date --empty=drop "$@" >"$log" 2>&1 ||
-		report_rejected "$log"
+		report_rejected "$base" "$log"
 }
 
-# What git am said, as: which patch, which file, which place.
+# report_rejected <base> <log>: what git am said, as: which patch, which file, which
+# place.
 report_rejected() {
-	local patch files
+	local base=$1 patch files
+	shift
 	patch=$(sed -n 's/^Patch failed at [0-9]* //p' "$1")
 	files=$(sed -n 's/^error: \(.*\): patch does not apply$/\1/p; s/^error: \(.*\): does not exist in index$/\1 (not there)/p; s/^error: \(.*\): already exists in index$/\1 (already there)/p' "$1" | sort -u | paste -sd' ')
 	sed -n 's/^error: patch failed: \(.*\):\([0-9]*\)$/  | the hunk at line \2 of \1/p' "$1" >&2
 	die "'${patch:-a patch}' does not apply to: ${files:-(see the log)}" \
-		"the base is Linux $(tree_version_of base), verified was $(paste -sd' ' "$PATCHES/verified" 2>/dev/null || echo none): rebase the series in ${KTREE#"$ROOT"/}, or mend the hunk in ${PATCHES#"$ROOT"/}" \
+		"the base is Linux $(tree_version_of "$base"), verified was $(paste -sd' ' "$PATCHES/verified" 2>/dev/null || echo none): rebase the series in ${KTREE#"$ROOT"/}, or mend the hunk in ${PATCHES#"$ROOT"/}" \
 		"$1"
 }
 

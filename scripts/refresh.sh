@@ -15,7 +15,10 @@ set -euo pipefail
 MOST=200	# commits; more are a history, not a series
 tree=${1:-$KTREE}
 KGIT_TREE=$tree
-base=${BASE:-base}
+base=base	# the build tree's, also of a base of one's own
+if [ -z "${BASE_TREE:-}" ] || [ -n "${1:-}" ]; then
+	base=${BASE:-base}
+fi
 hint="for a clone of your own: make refresh TREE=path BASE=v6.12.117"
 tip=$(kgit rev-parse -q --verify 'refs/heads/msi-iommu^{commit}' 2>/dev/null) ||
 	die "no branch msi-iommu in $tree" "make apply makes the build tree; $hint"
@@ -25,7 +28,7 @@ count=$(kgit rev-list --count "$base..$tip")
 if [ "$count" -eq 0 ] || [ "$count" -gt "$MOST" ]; then
 	die "$count commits between '$base' and msi-iommu are not a series" "name the commit that it begins after; $hint"
 fi
-if [ -n "$(kgit status --porcelain --untracked-files=no | sed -n 1p)" ]; then
+if [ -n "$(kgit --no-optional-locks status --porcelain --untracked-files=no | sed -n 1p)" ]; then
 	warn "changes in $tree that are not committed stay there"
 fi
 work=$(mktemp -d)
@@ -113,6 +116,7 @@ install_files
 install_patches
 content >"$KBUILD/.refreshed"
 if [ "$tree" = "$KTREE" ]; then
+	rm -f "$KBUILD/.applying"
 	kgit update-ref refs/sync "$tip"
 	echo "$(series_digest) $(kgit rev-parse base)" >"$KBUILD/.applied"
 fi

@@ -94,7 +94,7 @@ boot() {
 	while kill -0 "$boot" 2>/dev/null; do
 		tell_progress stress "$LOG"
 		if [ -z "$plug" ] && said 'seed [0-9]*, [0-9]* seconds'; then
-			"$ROOT/scripts/plug.sh" "$OUT/qmp" "$seed" "${PLUGGED[@]}" >"$OUT/plugs" 2>>"$OUT/error" &
+			PACE=$PACE "$ROOT/scripts/plug.sh" "$OUT/qmp" "$seed" "${PLUGGED[@]}" >"$OUT/plugs" 2>>"$OUT/error" &
 			plug=$!
 		elif [ -n "$plug" ] && said 'seed [0-9]*, (passed|failed)'; then
 			kill "$plug" 2>/dev/null || true
@@ -103,13 +103,13 @@ boot() {
 	done
 	status=0
 	wait "$boot" || status=$?
-	if [ -n "$KCSAN" ] && ! said 'kcsan, setup_watchpoints: [1-9]'; then
+	if [ "$status" -eq 0 ] && [ -n "$KCSAN" ] && ! said 'kcsan, setup_watchpoints: [1-9]'; then
 		echo "error: KCSAN has watched nothing" >>"$OUT/error"
 		status=1
 	fi
 	if [ -n "$plug" ]; then
 		kill "$plug" 2>/dev/null || true
-		wait "$plug" || status=$?
+		wait "$plug" || status=$((status ? status : $?))
 	fi
 	trap - EXIT
 }

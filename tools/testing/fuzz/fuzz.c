@@ -236,7 +236,7 @@ static bool clean(void)
 	return good;
 }
 
-/* Both threads, of one process at least */
+/* Both threads, of one process at least; few calls may have no two at once */
 static bool traced(void)
 {
 	static const char * const names[THREADS] = { "first", "second" };
@@ -250,7 +250,7 @@ static bool traced(void)
 	for (j = 0; j < THREADS; j++) {
 		printf("fuzz: KCOV has traced %" PRIu64 " places in calls of a %s thread\n",
 		       sums[j], names[j]);
-		good &= !!sums[j];
+		good &= sums[j] || (j && calls_made() < ENOUGH);
 	}
 	return good;
 }

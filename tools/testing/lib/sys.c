@@ -24,8 +24,10 @@ int file_write(const char *text, const char *path, ...)
 	int fd, ret;
 
 	va_start(args, path);
-	vsnprintf(name, sizeof(name), path, args);
+	ret = vsnprintf(name, sizeof(name), path, args);
 	va_end(args);
+	if (ret < 0 || (size_t)ret >= sizeof(name))
+		return -ENAMETOOLONG;
 	fd = open(name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

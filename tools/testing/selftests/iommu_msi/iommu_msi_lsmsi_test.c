@@ -12,7 +12,6 @@
 #include "lib/events.h"
 #include "kselftest_harness.h"
 
-
 /* What lsmsi says, and its exit status; -1 if it cannot be run, or was killed */
 static int lsmsi(const char *arguments, char *said, size_t size)
 {
