@@ -50,14 +50,7 @@ make_host() {
 	guest_root "$profile" "$HOST/root" "$HOST"
 }
 
-# The steps that the host machine said since the last call; counts them in shown.
-show_progress() {
-	local line
-	while IFS= read -r line; do
-		shown=$((shown + 1))
-		msg "$line"
-	done < <(sed -n 's/\r*$//; s/^demo: step //p' "$LOG" | tail -n "+$((shown + 1))")
-}
+show_progress() { tell_progress 'demo: step \(.*\)' "$LOG"; }
 
 # run_host <boot.sh's arguments for this form...>
 run_host() {

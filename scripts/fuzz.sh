@@ -48,7 +48,7 @@ boot() {
 	boot=$!
 	trap 'kill "$boot" 2>/dev/null || true' EXIT
 	while kill -0 "$boot" 2>/dev/null; do
-		tell_progress fuzz "$LOG"
+		tell_progress 'fuzz: *\([0-9]* s, .*\)' "$LOG"
 		sleep 1
 	done
 	status=0

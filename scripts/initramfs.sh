@@ -18,14 +18,15 @@ guest_root() {
 	cp "$ROOT/tools/boot/demo-host" "$2/demo/host"
 }
 
-# tell_progress <program> <log>: the progress that the program in the machine has
-# told in its log since the last call; counts the lines in shown.
+# tell_progress <pattern> <log>: the progress that the program in the machine has
+# told in its log since the last call, the group of the pattern of each line that it
+# matches; counts the lines in shown.
 tell_progress() {
 	local line
 	while IFS= read -r line; do
 		shown=$((shown + 1))
 		msg "$line"
-	done < <(sed -n "s/\r*\$//; s/^$1: *\([0-9]* s, .*\)/\1/p" "$2" | tail -n "+$((shown + 1))")
+	done < <(sed -n "s/\r*\$//; s/^$1\$/\1/p" "$2" | tail -n "+$((shown + 1))")
 }
 
 # archive <directory> <cpio>: an initramfs, the same bytes each time. Several

@@ -92,7 +92,7 @@ boot() {
 	boot=$! plug=
 	trap end_jobs EXIT
 	while kill -0 "$boot" 2>/dev/null; do
-		tell_progress stress "$LOG"
+		tell_progress 'stress: *\([0-9]* s, .*\)' "$LOG"
 		if [ -z "$plug" ] && said 'seed [0-9]*, [0-9]* seconds'; then
 			PACE=$PACE "$ROOT/scripts/plug.sh" "$OUT/qmp" "$seed" "${PLUGGED[@]}" >"$OUT/plugs" 2>>"$OUT/error" &
 			plug=$!
