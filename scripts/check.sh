@@ -165,6 +165,7 @@ select_checks() {
 number=0 passed=0 failed=0
 failures=() skips=() changed=1	# a state, since somebody looked what may start
 declare -A state=() rows=() took_of=()	# by check; waiting, running, passed, failed, skipped
+cpu_total=0	# seconds of a processor
 
 reason() {
 	local text
@@ -193,7 +194,7 @@ result() {	# <ok|not ok> <id> <seconds or empty> [<why> <log>]
 skip() {
 	state[$1]=skipped changed=1
 	skips+=("$1")
-	rows[$1]="$1 - - skipped"
+	rows[$1]="$1 - - skipped -"
 	printf 'skipped %s: %s\n' "$1" "$2"
 }
 
@@ -214,7 +215,9 @@ cases() {
 
 # judge <id> <status> <seconds> [<why>]
 judge() {
-	local id=$1 status=$2 took=$3 why=${4:-} log=$OUT/$1.log before=$failed ran=$number
+	local id=$1 status=$2 took=$3 why=${4:-} log=$OUT/$1.log before=$failed ran=$number cpu
+	cpu=$(cpu_seconds "$id")
+	cpu_total=$((cpu_total + cpu))
 	cases "$id"
 	if [ "$status" -eq 0 ]; then
 		result ok "$id" "$took"
@@ -224,7 +227,7 @@ judge() {
 	state[$id]=passed changed=1
 	[ "$failed" -eq "$before" ] || state[$id]=failed
 	took_of[$id]=$took
-	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took"
+	rows[$id]="$id $((number - ran - (failed - before))) $((failed - before)) $took $cpu"
 	[ "${state[$id]}" != passed ] || remember "$id" "$took" 2>&1
 }
 
@@ -232,6 +235,13 @@ judge() {
 
 # in_seconds <file> <id>
 in_seconds() { awk -v id="$2" '$1 == id { print $2; exit }' "$1" 2>/dev/null || true; }
+
+# cpu_seconds <id>: of a processor, that the check and all it waited for took; 0
+# if it was killed
+cpu_seconds() {
+	{ tr ms '  ' <"$OUT/$1/cpu" || true; } 2>/dev/null |
+		awk '{ sum += $1 * 60 + $2 + $3 * 60 + $4 } END { printf "%.0f\n", sum }'
+}
 
 # expected <id>: at the machine's pace
 expected() {
@@ -605,15 +615,16 @@ summary() {
 		printf '\nfailed:\n'
 		printf '  %s\n' "${failures[@]}"
 	fi
-	printf '\n%-32s %7s %7s %7s\n' check passed failed seconds
+	printf '\n%-32s %7s %7s %7s %7s\n' check passed failed seconds CPU
 	for id in "${selected[@]}"; do
 		# shellcheck disable=SC2086
-		printf '%-32s %7s %7s %7s\n' ${rows[$id]}
+		printf '%-32s %7s %7s %7s %7s\n' ${rows[$id]}
 	done
 	printf '\nthe longest: %s\n' "$(for id in "${!took_of[@]}"; do echo "${took_of[$id]} $id"; done |
 		sort -rn | head -n 10 | sed 's/^\([0-9]*\) \(.*\)/\2 \1 s/' | paste -sd, | sed 's/,/, /g')"
 	ccache_rates || true
-	printf 'after %d min %d s, pace %d now\n' $((SECONDS / 60)) $((SECONDS % 60)) "$PACE"
+	printf 'after %d min %d s and %d s of CPU, pace %d now\n' $((SECONDS / 60)) $((SECONDS % 60)) \
+		"$cpu_total" "$PACE"
 	printf '%d skipped%s\n' ${#skips[@]} "${skips:+: ${skips[*]}}"
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 }
@@ -623,6 +634,7 @@ case ${1:-} in
 --function)
 	load_groups
 	cd "$ROOT"
+	trap 'times >"$CHECK_DIR/cpu"' EXIT
 	"$2"
 	exit
 	;;
