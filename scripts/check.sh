@@ -411,9 +411,11 @@ too_long() {
 }
 
 # look_at_pace [<id that has just ended>]
+paced=0
 look_at_pace() {
 	local id
 	measure_pace
+	paced=$SECONDS
 	for id in "${!pid_of[@]}" "$@"; do
 		[ "$PACE" -le "${worst_pace[$id]}" ] || worst_pace[$id]=$PACE
 	done
@@ -474,7 +476,7 @@ try_start() {
 		return 0
 	fi
 	fits "$id" || return 0
-	look_at_pace
+	[ $((SECONDS - paced)) -lt "$SAMPLE" ] || look_at_pace
 	if fits "$id"; then
 		start "$id"
 	fi
@@ -536,7 +538,7 @@ unfinished() {
 }
 
 run_checks() {
-	local id sampled=$SECONDS paced=$SECONDS
+	local id sampled=$SECONDS
 	# Nobody writes to it: reading from it takes as long as it is told to
 	exec 8<> <(:)
 	while unfinished; do
@@ -557,7 +559,6 @@ run_checks() {
 		fi
 		if [ $((SECONDS - paced)) -ge 60 ]; then
 			look_at_pace
-			paced=$SECONDS
 		fi
 		read -r -t 0.2 -u 8 _ || true
 	done
