@@ -4,6 +4,10 @@
 # How a kernel is configured and built, for each compiler here; source after
 # lib.sh. An <arch> is arm64, arm, x86_64, or clang, which builds for arm64.
 
+# The programs that a build runs itself, the same for each, come from ccache, too:
+# Debian has compilers of these names there.
+HOST_PATH=/usr/lib/ccache:$PATH
+
 # cross <arch>: sets `cross`, what make takes for it, and `compiler`
 cross() {
 	case $1 in
@@ -30,7 +34,7 @@ kmake() {
 	local arch=$1 tree=$2 out=$3 cross compiler
 	shift 3
 	cross "$arch"
-	make -C "$tree" "O=$out" "${cross[@]}" "CC=ccache $compiler" LOCALVERSION= -j"$(nproc)" "$@"
+	PATH=$HOST_PATH make -C "$tree" "O=$out" "${cross[@]}" "CC=ccache $compiler" LOCALVERSION= -j"$(nproc)" "$@"
 }
 
 # kconfigure <arch> <tree> <object dir> <fragments...>: on allnoconfig, the
@@ -56,7 +60,7 @@ merge_config() {
 	local fragments
 	mapfile -t fragments < <(realpath "$@")
 	cd "$tree" || return
-	env "${cross[@]}" "KCONFIG_CONFIG=$out/new.config" LOCALVERSION= \
+	env "PATH=$HOST_PATH" "${cross[@]}" "KCONFIG_CONFIG=$out/new.config" LOCALVERSION= \
 		scripts/kconfig/merge_config.sh -Q -n -O "$out" "${fragments[@]}"
 }
 
