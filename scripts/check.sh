@@ -3,7 +3,7 @@
 #
 # usage: [JOBS=n] [DEADLINE=seconds] [PACE=n] check.sh [--list] [group | group/name ...]
 #
-# Runs every check, or those named and what they need, JOBS of them at once (one
+# Runs every check, or those named and what they need, JOBS of them at once (two
 # more than there are processors, as a machine that is booted waits at times; at
 # most 4). A line for each when it has ended, a
 # table at the end, then `K skipped: names` and as the last line `N passed, M
@@ -662,7 +662,7 @@ number_wanted() {
 	*[!0-9]* | 0*) die "$1 is '${!1}', not a number$2" ;;
 	esac
 }
-JOBS=${JOBS:-$(($(nproc) < 4 ? $(nproc) + 1 : 4))} DEADLINE=${DEADLINE:-}
+JOBS=${JOBS:-$(($(nproc) < 2 ? 3 : 4))} DEADLINE=${DEADLINE:-}
 number_wanted JOBS " of checks to run at once: make check JOBS=1, for one after the other"
 number_wanted DEADLINE " of seconds, from now"
 ticks_per_second=$(getconf CLK_TCK)
