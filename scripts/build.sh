@@ -39,6 +39,11 @@ for object in msi-iommu msi-iommu-window msi-iommu-debugfs iommu msi device hw_p
 	io_pagetable ioas vfio_iommu_type1 irq-gic-v3-its; do
 	KARGS+=("KCOV_INSTRUMENT_$object.o=y")
 done
+# UBSAN is for what the series touches: elsewhere it would take a tenth of the time
+if [ "$profile" = debug ]; then
+	# shellcheck disable=SC2016
+	KARGS+=('UBSAN_SANITIZE=$(if $(filter drivers/iommu% drivers/irqchip% drivers/vfio% kernel/irq% virt/%,$(obj)),y,n)')
+fi
 if [ "$profile" = coverage ]; then
 	# What counts is named here alone; other directories have a msi.o, too
 	# shellcheck disable=SC2016
