@@ -77,38 +77,12 @@ debian_config() {
 	printf 'CONFIG_DEBUG_INFO_NONE=y\n# CONFIG_MODVERSIONS is not set\n# CONFIG_MODULE_SIG is not set\n'
 }
 
-# exported_by <directories...>: what the base exports there, by name
-exported_by() {
-	kgit grep -hoE 'EXPORT_[A-Z_]*SYMBOL[A-Z_]*\([A-Za-z0-9_]+' base -- "$@" | sed 's/.*(//'
-}
-
-# modpost_dirs <object dir> <Module.symvers of the distribution> <directories...>
-modpost_dirs() {
-	local out=$1 symvers=$2 dir objects=() modpost
-	modpost=("$out/scripts/mod/modpost" -M -T "$out/modules.touched")
-	shift 2
-	for dir; do
-		if [ -s "$out/${dir}built-in.a" ]; then objects+=("$out/${dir}built-in.a"); fi
-		if [ -e "$out/${dir}modules.order" ]; then cat "$out/${dir}modules.order"; fi
-	done >"$out/modules.touched"
-	[ -s "$out/modules.touched" ] || die "no module is compiled in: $*"
-	cd "$out" || die "no $out"
-	aarch64-linux-gnu-ld -r -o vmlinux.o --whole-archive "${objects[@]}"
-	"${modpost[@]}" -w -o own.symvers vmlinux.o >/dev/null 2>&1
-	awk -F '\t' 'NR == FNR { own[$1]; next } !($2 in own)' \
-		<(exported_by "$@"; cut -f2 own.symvers) "$symvers" >others.symvers
-	"${modpost[@]}" -o all.symvers -i others.symvers vmlinux.o 2>modpost.log || {
-		cat modpost.log
-		die "the modules do not link: $(head -n 1 modpost.log)"
-	}
-	echo "$(wc -l <modules.touched) modules link"
-}
-
 link_with_debian() {
 	local flavour=$1 out=$KBUILD/debian-$1 dirs
 	debian_headers "$flavour"
 	need_disk 1 "$KBUILD" "Debian's configuration $flavour"
 	mkdir -p "$out"
+	alone_in_ccache
 	debian_config "$DEBIAN/$flavour/.config" >"$out/new.config"
 	kmake arm64 "$KTREE" "$out" "KCONFIG_CONFIG=$out/new.config" olddefconfig
 	grep -qx 'CONFIG_IOMMU_MSI=y' "$out/new.config" || die "Debian's configuration $flavour has no IOMMU_MSI"
@@ -118,5 +92,5 @@ link_with_debian() {
 	mapfile -t dirs < <({ touched_dirs; echo drivers/vhost/; } | sort -u)
 	kmake arm64 "$KTREE" "$out" modules_prepare
 	kmake arm64 "$KTREE" "$out" "${dirs[@]}" || die "does not build as Debian's $flavour"
-	modpost_dirs "$out" "$DEBIAN/$flavour/Module.symvers" "${dirs[@]}"
+	modpost_dirs arm64 "$out" "$DEBIAN/$flavour/Module.symvers" "${dirs[@]}"
 }
