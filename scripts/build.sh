@@ -172,6 +172,11 @@ if [ ! -f "$out/arch/arm64/boot/Image" ]; then
 	need_disk "$([ "$profile" = debug ] && echo 3 || echo 2)" "$out" "kernel $profile"
 fi
 rm -f "$out/.built"
+# The same configuration: most of it is there, if `base` is up to date
+if [ "$unpatched" = 1 ] && [ ! -e "$out/.config" ] &&
+	[ "$(tree=$KTREE identity)" = "$(cat "$KBUILD/base/.built" 2>/dev/null || true)" ]; then
+	adopt "$KBUILD/base" "$KTREE" "$out" "$tree"
+fi
 configure
 compile
 if [ -z "$dirty" ]; then

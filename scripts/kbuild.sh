@@ -80,6 +80,25 @@ in_effect() {
 	fi
 }
 
+# adopt <object dir> <tree> <new object dir> <new tree>: objects that are up to date,
+# for another configuration, or a tree of another commit, or both. make then compiles
+# what depends on what differs.
+adopt() {
+	local from=$1 tree=$2 out=$3 new=$4 commit
+	rm -rf "$out" "$out.tmp"
+	cp -R "$from" "$out.tmp"
+	rm -f "$out.tmp/.built" "$out.tmp/.steps" "$out.tmp/arch/arm64/boot/Image"
+	find "$out.tmp" -name '*.cmd' -exec sed -i "s|$tree/|$new/|g" {} +
+	# All of the same age, and younger than every source but those that differ
+	touch "$out.stamp"
+	find "$out.tmp" -exec touch -h -r "$out.stamp" {} +
+	rm "$out.stamp"
+	commit=$(KGIT_TREE=$new kgit rev-parse HEAD)
+	KGIT_TREE=$tree kgit diff -z --name-only --no-renames --diff-filter=d HEAD "$commit" |
+		(cd "$new" && xargs -0 -r touch -c)
+	mv "$out.tmp" "$out"
+}
+
 # What an arm64 kernel of the configurations here is built from: half of the
 # files. Kconfig files and Makefiles are read all the same.
 sparse_patterns() {

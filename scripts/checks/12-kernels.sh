@@ -7,7 +7,7 @@
 one_by_one
 check base kernels_base 1800 prepare/tree
 alone base
-check vanilla kernels_vanilla 1800 prepare/tree
+check vanilla kernels_vanilla 1800 kernels/base
 check debug kernels_debug 1800 prepare/tree
 check 64k kernels_64k 1800 prepare/tree
 

@@ -9,7 +9,7 @@
 
 one_by_one
 check commits-build static_commits 2000 prepare/tree builds/modules
-check sparse-w1 static_sparse 1200 prepare/tree
+check sparse-w1 static_sparse 1200 kernels/base
 check kernel-doc static_kernel_doc 600 prepare/tree
 check doc-example static_doc_example 120 prepare/tree prepare/programs
 check kselftest-install static_kselftest_install 300 prepare/programs kernels/base
@@ -22,13 +22,18 @@ WALK_OUT=$KBUILD/walk/arm64
 # The configuration of builds/modules, which most of the objects come from
 WALK_CONFIG=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CONFIGS/modules.config")
 
-# walk_to <commit>: the tree, and its configuration where Kconfig files changed
-walk_to() {
-	local from with changed
+# walk_tree <commit>
+walk_tree() {
 	kernel_worktree "$WALK"
 	# What was killed may have left its lock; nobody else is in this tree.
 	rm -f "$(KGIT_TREE=$WALK kgit rev-parse --absolute-git-dir)/index.lock"
 	KGIT_TREE=$WALK kgit checkout -q --force --detach "$1"
+}
+
+# walk_to <commit>: the tree, and its configuration where Kconfig files changed
+walk_to() {
+	local from with changed
+	walk_tree "$1"
 	with=$(cat "${WALK_CONFIG[@]}" | sha256sum)
 	read -r from _ 2>/dev/null <"$WALK_OUT/configured" || from=
 	if [ -n "$from" ] && [ "$(cat "$WALK_OUT/configured")" = "$from $with" ] &&
@@ -41,12 +46,16 @@ walk_to() {
 	echo "$(kgit rev-parse "$1") $with" >"$WALK_OUT/configured"
 }
 
-# Each commit compiles. Every fourth one and the last are linked, as well: that
-# is where most of the time would go.
+# Each commit compiles that changes more than texts. Every fourth one and the last
+# are linked, as well: that is where most of the time would go.
 static_commits() {
-	local commit dirs title file n=0 commits targets
+	local commit dirs title file n=0 commits targets WALK_OUT=$KBUILD/walk/commits
 	mapfile -t dirs < <(touched_dirs)
-	mapfile -t commits < <(kgit rev-list --reverse base..msi-iommu)
+	mapfile -t commits < <(kgit rev-list --reverse base..msi-iommu -- . ':!Documentation' ':!MAINTAINERS')
+	walk_tree "${commits[0]}"
+	if [ ! -e "$WALK_OUT/.config" ]; then
+		adopt "$KBUILD/check-modules" "$KTREE" "$WALK_OUT" "$WALK"
+	fi
 	for commit in "${commits[@]}"; do
 		n=$((n + 1))
 		title=$(kgit show -s --format='%h %s' "$commit")
@@ -86,6 +95,10 @@ diagnose() {
 	kmake arm64 "$WALK" "$WALK_OUT" W=1 C=2 KCFLAGS=-Wno-error "${objects[@]}"
 }
 static_sparse() {
+	walk_tree base
+	if [ ! -e "$WALK_OUT/.config" ]; then
+		adopt "$KBUILD/base" "$KTREE" "$WALK_OUT" "$WALK"
+	fi
 	logged "$CHECK_DIR/base.log" "compiling the base with W=1 C=2" diagnose base
 	logged "$CHECK_DIR/series.log" "compiling the series with W=1 C=2" diagnose msi-iommu
 	grep -q '^  CHECK ' "$CHECK_DIR/series.log" || die "sparse did not run"
