@@ -27,7 +27,6 @@ vanilla)
 	;;
 debug | kcsan | 64k | 16k | coverage)
 	fragments+=("$ROOT/configs/$profile.config")
-	alone_in_ccache
 	;;
 *) die "unknown profile '$profile'" "$usage" ;;
 esac

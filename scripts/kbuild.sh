@@ -23,12 +23,6 @@ cross() {
 	fi
 }
 
-# alone_in_ccache: no other build compiles what this one does. ccache then takes
-# the compiler's word for what an object depends on, and saves the preprocessor: a
-# third of a compilation. Where configurations are alike it would find nothing, as
-# what differs is a header that every file includes.
-alone_in_ccache() { export CCACHE_DEPEND=1; }
-
 # kmake <arch> <tree> <object dir> <make arguments...>
 kmake() {
 	local arch=$1 tree=$2 out=$3 cross compiler

@@ -24,8 +24,10 @@ KBASE=$KBUILD/linux-base        # the unpatched tree, see pristine/ in build.sh
 PATCHES=$ROOT/patches/$VERSION
 LOGDIR=${MSI_LOGDIR:-$BUILD/log}
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/msi-iommu	# what clones share
-# ccache hits in any clone below the same directory names.
-export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$ROOT"
+# ccache hits in any clone below the same directory names. It takes the compiler's
+# word for what an object depends on, and saves the preprocessor: a quarter of a
+# compilation.
+export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$ROOT" CCACHE_DEPEND=1
 
 # --- messages ------------------------------------------------------------
 

@@ -34,6 +34,9 @@ SEPARATE=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CON
 
 builds_modules() {
 	local FROM=base
+	build arm64 modules syncconfig "${SEPARATE[@]}"
+	# As a module or built in, IOMMUFD is the same to sched/user.h, which all include
+	touch -r "$KBUILD/check-modules/include/config/"{PCI,IOMMUFD}
 	build arm64 modules 'vmlinux modules' "${SEPARATE[@]}"
 }
 builds_nomsi() {
@@ -44,7 +47,6 @@ builds_nomsi() {
 }
 # Of 32 bits: what divides 64 bits by 64 is seen by the linker alone.
 builds_arm() {
-	alone_in_ccache
 	build arm arm 'vmlinux modules' "$CONFIGS/arm.config"
 }
 
@@ -52,13 +54,11 @@ builds_arm() {
 # is touched is compiled, no more; vDPA, which uses it, is linked with that.
 builds_x86_64() {
 	local dirs
-	alone_in_ccache
 	mapfile -t dirs < <({ touched_dirs; printf '%s\n' drivers/vdpa/ drivers/vhost/; } | sort -u)
 	build x86_64 x86_64 "${dirs[*]}" "$CONFIGS/x86_64.config"
 	modpost_dirs x86_64 "$KBUILD/check-x86_64" '' "${dirs[@]}"
 }
 builds_clang() {
-	alone_in_ccache
 	build clang clang "$(touched_dirs | paste -sd' ')" \
 		configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CONFIGS/werror.config"
 }

@@ -82,7 +82,6 @@ link_with_debian() {
 	debian_headers "$flavour"
 	need_disk 1 "$KBUILD" "Debian's configuration $flavour"
 	mkdir -p "$out"
-	alone_in_ccache
 	debian_config "$DEBIAN/$flavour/.config" >"$out/new.config"
 	kmake arm64 "$KTREE" "$out" "KCONFIG_CONFIG=$out/new.config" olddefconfig
 	grep -qx 'CONFIG_IOMMU_MSI=y' "$out/new.config" || die "Debian's configuration $flavour has no IOMMU_MSI"
