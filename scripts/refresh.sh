@@ -63,7 +63,7 @@ check_overwrite() {
 # Is what is here what the last refresh wrote?
 content() {
 	(cd "$ROOT" && { old_files; find "${PATCHES#"$ROOT"/}" -name '*.patch' -o -name series; } | sort -u |
-		xargs -d '\n' sha256sum 2>/dev/null | sha256sum)
+		{ xargs -d '\n' sha256sum 2>/dev/null || true; } | sha256sum) # a file may have gone
 }
 unchanged() { [ "$(content)" = "$(cat "$KBUILD/.refreshed" 2>/dev/null || true)" ]; }
 
