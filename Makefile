@@ -14,7 +14,7 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi series refresh menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -65,6 +65,9 @@ series:		## write the mail-ready series with its cover letter to build/series/ [
 
 refresh:	## bring commits of the build tree back into the files here [TREE=path BASE=commit FORCE=1]
 	@scripts/refresh.sh $(if $(TREE),$(call quote,$(TREE)))
+
+loc:		## how many lines the series has, and what it adds to other files
+	@scripts/loc.sh
 
 menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)
 	@scripts/menuconfig.sh
