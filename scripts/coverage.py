@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 GOAL = 95
 FILES = (
     "drivers/iommu/msi-iommu.c",
+    "drivers/iommu/msi-iommu-desc.c",
     "drivers/iommu/msi-iommu-window.c",
     "drivers/iommu/msi-iommu-debugfs.c",
     "drivers/iommu/iommufd/msi.c",

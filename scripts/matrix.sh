@@ -29,7 +29,7 @@ profile_of() { if [ "$1" = 4k ]; then echo base; else echo "$1"; fi; }
 
 # boot <size> <iommu> <gic> <log>
 boot() {
-	local profile variables='KILLS=100 ' append='' tests=("${TESTS[@]}")
+	local profile variables='KILLS=100 ' tests=("${TESTS[@]}")
 	profile=$(profile_of "$1")
 	if [ "$2" = smmuv3 ]; then
 		tests=("${TESTS_SMMU[@]}" "${tests[@]}" "${TESTS_TRANSLATED[@]}" "${TESTS_KILL[@]}")
@@ -40,11 +40,7 @@ boot() {
 	if [ "$3" = v2m ]; then
 		variables+='VECTORS=32 DOORBELL=0x8020040 '
 	fi
-	if [ "$1" != 4k ] && [ "$2 $3" = 'smmuv3 v2m' ]; then
-		# Refused otherwise, as the check of exposed doorbells has it
-		append+=' msi_iommu.allow_unsafe_doorbells=1'
-	fi
-	"$ROOT/scripts/boot.sh" --profile "$profile" --append "$append" --gic "$3" \
+	"$ROOT/scripts/boot.sh" --profile "$profile" --gic "$3" \
 		--iommu "$2" "${adds[@]}" --log "$4" --timeout "$LIMIT" \
 		--run "${variables}sh /tests/run-tests ${tests[*]}"
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iommu/msi/domains in debugfs: the MSI aperture of every domain and what is
- * mapped in it. See Documentation/driver-api/iommu-msi.rst for the format.
+ * iommu_msi in debugfs: the MSI aperture of every domain, what is mapped in it,
+ * and which groups use it. See Documentation/driver-api/iommu-msi.rst for the
+ * format.
  */
-#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/seq_file.h>
@@ -11,7 +11,7 @@
 
 #include "msi-iommu.h"
 
-static void show_window(struct seq_file *m, const struct iommu_msi_cookie *cookie)
+static void show_window(struct seq_file *m, struct iommu_msi_cookie *cookie)
 {
 	seq_printf(m, "domain %u ", cookie->id);
 	if (cookie->total_pages)
@@ -20,32 +20,47 @@ static void show_window(struct seq_file *m, const struct iommu_msi_cookie *cooki
 			   (u64)cookie->aperture_end, 1UL << cookie->pgshift);
 	else
 		seq_puts(m, "- - -");
-	seq_printf(m, " %lu %lu\n", cookie->used_pages, cookie->total_pages);
+	seq_printf(m, " %u %u\n", cookie->used_pages, cookie->total_pages);
+}
+
+static void show_doorbells(struct seq_file *m, struct iommu_msi_cookie *cookie)
+{
+	struct iommu_msi_doorbell *doorbell;
+	unsigned long pfn;
+
+	xa_for_each(&cookie->doorbells, pfn, doorbell) {
+		/* All pages of a doorbell are in there */
+		if (pfn != doorbell->pa >> cookie->pgshift)
+			continue;
+		seq_printf(m, "doorbell %u 0x%016llx 0x%016llx 0x%zx %u\n",
+			   cookie->id, (u64)doorbell->pa, (u64)doorbell->iova,
+			   doorbell->size, doorbell->bindings + doorbell->gets);
+	}
+}
+
+static void for_each_domain(struct seq_file *m,
+			    void (*show)(struct seq_file *m,
+					 struct iommu_msi_cookie *cookie))
+{
+	struct iommu_msi_cookie *cookie;
+	unsigned long id;
+
+	for (id = 0; (cookie = iommu_msi_next_cookie(&id)); id++) {
+		mutex_lock(&cookie->lock);
+		/* Its domain may have gone since */
+		if (cookie->domain)
+			show(m, cookie);
+		mutex_unlock(&cookie->lock);
+		iommu_msi_cookie_put(cookie);
+	}
 }
 
 static int domains_show(struct seq_file *m, void *unused)
 {
-	struct iommu_msi_doorbell *doorbell;
-	struct iommu_msi_cookie *cookie;
-	unsigned long id;
-
-	guard(mutex)(&iommu_msi_cookies_lock);
-
 	seq_puts(m, "# domain window-start window-end page-size pages-used pages-total\n");
-	xa_for_each(&iommu_msi_cookies, id, cookie) {
-		guard(mutex)(&cookie->lock);
-		show_window(m, cookie);
-	}
-
+	for_each_domain(m, show_window);
 	seq_puts(m, "# doorbell domain pa iova size references\n");
-	xa_for_each(&iommu_msi_cookies, id, cookie) {
-		guard(mutex)(&cookie->lock);
-		list_for_each_entry(doorbell, &cookie->doorbells, node)
-			seq_printf(m, "doorbell %u 0x%016llx 0x%016llx 0x%zx %u\n",
-				   cookie->id, (u64)doorbell->pa,
-				   (u64)doorbell->iova, doorbell->size,
-				   refcount_read(&doorbell->refs));
-	}
+	for_each_domain(m, show_doorbells);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(domains);
@@ -68,34 +83,38 @@ static const char *domain_kind(const struct iommu_domain *domain)
 	}
 }
 
-static void show_group(int id, struct iommu_domain *domain,
-		       struct list_head *bindings, void *data)
+static void show_group(struct iommu_msi_group *msi, void *data)
 {
+	struct iommu_msi_cookie *cookie;
 	struct seq_file *m = data;
 
-	if (!domain)
-		return;
-	seq_printf(m, "group %d %s ", id, domain_kind(domain));
-	if (domain->type == IOMMU_DOMAIN_UNMANAGED && domain->msi_cookie)
-		seq_printf(m, "%u\n", domain->msi_cookie->id);
-	else
-		seq_puts(m, "-\n");
+	spin_lock(&msi->lock);
+	if (msi->domain) {
+		seq_printf(m, "group %d %s ", iommu_group_id(msi->group),
+			   domain_kind(msi->domain));
+		cookie = iommu_msi_cookie(msi->domain);
+		if (cookie)
+			seq_printf(m, "%u\n", cookie->id);
+		else
+			seq_puts(m, "-\n");
+	}
+	spin_unlock(&msi->lock);
 }
 
-static void show_vectors(int id, struct iommu_domain *domain,
-			 struct list_head *bindings, void *data)
+static void show_vectors(struct iommu_msi_group *msi, void *data)
 {
 	struct iommu_msi_binding *binding;
 	struct seq_file *m = data;
 
-	list_for_each_entry(binding, bindings, node) {
-		const struct iommu_msi_doorbell *doorbell = binding->doorbell;
-
-		seq_printf(m, "vectors %d 0x%016llx 0x%016llx %u\n", id,
-			   (u64)binding->first,
-			   (u64)doorbell->iova + (binding->first - doorbell->pa),
-			   binding->users);
+	spin_lock(&msi->lock);
+	list_for_each_entry(binding, &msi->bindings, node) {
+		if (!binding->doorbell)
+			continue;
+		seq_printf(m, "vectors %d 0x%016llx 0x%016llx %u\n",
+			   iommu_group_id(msi->group), (u64)binding->addr,
+			   binding->addr + binding->offset, binding->vectors);
 	}
+	spin_unlock(&msi->lock);
 }
 
 static int groups_show(struct seq_file *m, void *unused)
@@ -110,7 +129,7 @@ DEFINE_SHOW_ATTRIBUTE(groups);
 
 static int __init iommu_msi_debugfs_init(void)
 {
-	struct dentry *dir = debugfs_create_dir("msi", iommu_debugfs_dir);
+	struct dentry *dir = debugfs_create_dir("iommu_msi", NULL);
 
 	debugfs_create_file("domains", 0400, dir, NULL, &domains_fops);
 	debugfs_create_file("groups", 0400, dir, NULL, &groups_fops);

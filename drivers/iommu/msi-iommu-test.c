@@ -45,9 +45,12 @@ static struct {
 	struct iommu_domain_geometry geometry_at_attach;
 	bool unsupported;
 	bool hw_msi;
+	bool finish_at_attach;
 	struct range reserved;
 	unsigned int default_type;
 	int fail_map;
+	int map_error;
+	int fail_unmap;
 	int fail_attach;
 	/* What the driver saw */
 	atomic_t errors;
@@ -62,6 +65,7 @@ struct mock_pte {
 struct mock_domain {
 	struct iommu_domain domain;
 	struct xarray ptes;	/* By IOVA in units of 4K */
+	bool finished;
 };
 
 static struct mock_domain *to_mock(struct iommu_domain *domain)
@@ -78,8 +82,10 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
 	struct mock_pte *pte;
 
+	if (!to_mock(domain)->finished)
+		return -ENODEV;
 	if (mock.fail_map && !--mock.fail_map)
-		return -ENOMEM;
+		return mock.map_error;
 	if (pgsize != smallest || !IS_ALIGNED(iova | pa, pgsize))
 		atomic_inc(&mock.errors);
 
@@ -109,6 +115,8 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 {
 	size_t unmapped = 0;
 
+	if (mock.fail_unmap && !--mock.fail_unmap)
+		return 0;
 	for (; count; count--, iova += pgsize) {
 		struct mock_pte *pte = xa_erase(&to_mock(domain)->ptes,
 						iova >> 12);
@@ -138,6 +146,8 @@ static int mock_attach(struct iommu_domain *domain, struct device *dev)
 {
 	if (mock.fail_attach && !--mock.fail_attach)
 		return -EINVAL;
+	if (domain->type == IOMMU_DOMAIN_UNMANAGED)
+		to_mock(domain)->finished = true;
 	if (domain->type == IOMMU_DOMAIN_UNMANAGED && mock.pgsizes_at_attach)
 		domain->pgsize_bitmap = mock.pgsizes_at_attach;
 	if (domain->type == IOMMU_DOMAIN_UNMANAGED &&
@@ -148,8 +158,15 @@ static int mock_attach(struct iommu_domain *domain, struct device *dev)
 
 static void mock_free(struct iommu_domain *domain)
 {
+	struct mock_pte *pte;
+	unsigned long index;
+
 	if (!xa_empty(&to_mock(domain)->ptes))
 		atomic_inc(&mock.errors);
+	xa_for_each(&to_mock(domain)->ptes, index, pte) {
+		atomic_dec(&mock.ptes);
+		kfree(pte);
+	}
 	xa_destroy(&to_mock(domain)->ptes);
 	kfree(to_mock(domain));
 }
@@ -179,8 +196,7 @@ static struct iommu_domain *mock_domain_alloc(struct device *dev)
 	xa_init(&domain->ptes);
 	domain->domain.pgsize_bitmap = mock.pgsizes;
 	domain->domain.geometry = mock.geometry;
-	domain->domain.iommu_msi_supported =
-		!mock.unsupported && iommu_dev_translates_msi(dev);
+	domain->finished = !mock.finish_at_attach;
 	return &domain->domain;
 }
 
@@ -212,7 +228,8 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *head)
 		if (region)
 			list_add_tail(&region->list, head);
 	}
-	iommu_msi_get_resv_region(dev, head);
+	if (!mock.unsupported)
+		iommu_msi_get_resv_region(dev, head);
 }
 
 static int mock_def_domain_type(struct device *dev)
@@ -241,7 +258,11 @@ static const struct iommu_ops mock_ops = {
 
 static int mock_suite_init(struct kunit_suite *suite)
 {
-	int ret;
+	int ret, i;
+
+	/* So that the doorbells of most tests have a place in a window of 1 MiB */
+	for (i = 0; i < 16; i++)
+		iommu_msi_number(DOORBELL + i * SZ_4K, 12);
 
 	mock.fwnode = fwnode_create_software_node(NULL, NULL);
 	if (IS_ERR(mock.fwnode))
@@ -304,12 +325,23 @@ static struct iommu_domain *mock_domain_for(struct kunit *test,
 	return domain;
 }
 
+/* One that the irq layer and its owner leave alone */
+static struct iommu_domain *mock_domain_unsupported(struct kunit *test,
+						    struct device *dev)
+{
+	struct iommu_domain *domain = mock_domain_for(test, dev);
+
+	domain->iommu_msi_supported = false;
+	return domain;
+}
+
 struct fixture {
 	struct device *dev;
 	struct iommu_domain *domain;	/* @dev is attached to it */
 	/* For the tests that need them */
 	struct iommu_domain *other;
 	struct msi_desc desc;
+	struct completion over;
 };
 
 static int fixture_init(struct kunit *test)
@@ -325,10 +357,12 @@ static int fixture_init(struct kunit *test)
 	};
 	mock.unsupported = false;
 	mock.hw_msi = false;
+	mock.finish_at_attach = false;
 	mock.reserved = (struct range) {};
-	iommu_msi_allow_unsafe_doorbells = false;
 	mock.default_type = IOMMU_DOMAIN_IDENTITY;
 	mock.fail_map = 0;
+	mock.map_error = -ENOMEM;
+	mock.fail_unmap = 0;
 	mock.fail_attach = 0;
 	atomic_set(&mock.errors, 0);
 	atomic_set(&mock.ptes, 0);
@@ -413,14 +447,34 @@ static int get(struct iommu_domain *domain, phys_addr_t addr, size_t size,
 	return iommu_msi_get_doorbell_iova(domain, addr, size, PROT, iova);
 }
 
-static unsigned int refs_of(struct iommu_domain *domain, phys_addr_t addr)
+static struct iommu_msi_doorbell *find(struct iommu_domain *domain,
+				       phys_addr_t addr)
 {
 	struct iommu_msi_cookie *cookie = domain->msi_cookie;
-	struct iommu_msi_doorbell *doorbell;
 
-	guard(rcu)();
-	doorbell = iommu_msi_find_doorbell(cookie, addr, 1);
-	return doorbell ? refcount_read(&doorbell->refs) : 0;
+	return xa_load(&cookie->doorbells, addr >> cookie->pgshift);
+}
+
+/* References on a doorbell: of callers, and one of each group with vectors */
+static unsigned int refs_of(struct iommu_domain *domain, phys_addr_t addr)
+{
+	struct iommu_msi_doorbell *doorbell = find(domain, addr);
+
+	return doorbell ? doorbell->bindings + doorbell->gets : 0;
+}
+
+/* Where a doorbell goes in a window where nothing else is mapped */
+static dma_addr_t place(struct iommu_domain *domain, phys_addr_t addr)
+{
+	struct iommu_msi_cookie *cookie = domain->msi_cookie;
+	unsigned int shift = __ffs(domain->pgsize_bitmap);
+	dma_addr_t mask = (1UL << shift) - 1;
+	int number = iommu_msi_number(addr, shift);
+
+	if (number >= cookie->total_pages)
+		number = cookie->total_pages - 1;
+	return cookie->aperture_start + ((dma_addr_t)number << shift) +
+	       (addr & mask);
 }
 
 static const unsigned long granules[] = { SZ_4K, SZ_16K, SZ_64K };
@@ -444,7 +498,7 @@ static void test_share(struct kunit *test)
 	f = fixture_window(test);
 
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, WINDOW + (DOORBELL & (granule - 1)));
+	KUNIT_EXPECT_EQ(test, iova, place(f->domain, DOORBELL));
 	expect_mapped(test, f->domain, iova, DOORBELL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
 
@@ -458,7 +512,8 @@ static void test_share(struct kunit *test)
 
 	/* Another page */
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + granule, 4, &again), 0);
-	KUNIT_EXPECT_EQ(test, again, iova + granule);
+	KUNIT_EXPECT_EQ(test, again, place(f->domain, DOORBELL + granule));
+	expect_mapped(test, f->domain, again, DOORBELL + granule);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + granule);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
@@ -502,101 +557,6 @@ static void test_straddle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 	iommu_msi_put_doorbell_iova(f->domain, edge - 4);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-}
-
-static bool is_dormant(struct iommu_domain *domain, phys_addr_t addr)
-{
-	struct iommu_msi_doorbell *dormant = domain->msi_cookie->dormant;
-
-	return dormant && addr >= dormant->pa &&
-	       addr - dormant->pa < dormant->size;
-}
-
-/* A doorbell that is unmapped, and asked for again */
-static void test_wake(struct kunit *test)
-{
-	const unsigned long granule = *(const unsigned long *)test->param_value;
-	struct msi_msg msg = {
-		.address_hi = upper_32_bits(DOORBELL),
-		.address_lo = lower_32_bits(DOORBELL),
-	};
-	struct iommu_msi_doorbell *dormant;
-	struct iommu_domain *d;
-	dma_addr_t iova, again;
-	struct fixture *f;
-
-	mock.pgsizes = granule;
-	f = fixture_window(test);
-	d = f->domain;
-
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_FALSE(test, is_dormant(d, DOORBELL));
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
-
-	/* Nothing is mapped, nobody is told of it, and it is the only one */
-	dormant = d->msi_cookie->dormant;
-	KUNIT_ASSERT_TRUE(test, is_dormant(d, DOORBELL));
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(d, DOORBELL), 0);
-	KUNIT_EXPECT_TRUE(test, list_empty(&d->msi_cookie->doorbells));
-	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENOENT);
-
-	/* The same again, of which another register was asked for */
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + 8, 4, &again), 0);
-	KUNIT_EXPECT_EQ(test, again, iova + 8);
-	KUNIT_EXPECT_FALSE(test, is_dormant(d, DOORBELL));
-	KUNIT_EXPECT_EQ(test, refs_of(d, DOORBELL), 1);
-	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 1);
-	expect_mapped(test, d, iova, DOORBELL);
-	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), 0);
-	iommu_msi_put_doorbell_iova(d, DOORBELL + 8);
-	KUNIT_EXPECT_PTR_EQ(test, d->msi_cookie->dormant, dormant);
-
-	/* Its IOVA has been given away meanwhile: it gets another */
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + granule, 4, &again), 0);
-	KUNIT_EXPECT_EQ(test, again, iova);
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
-	KUNIT_EXPECT_EQ(test, again, iova + granule);
-	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 2);
-	expect_mapped(test, d, again, DOORBELL);
-
-	/* The one that came last takes the place of the one before */
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
-	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL));
-	iommu_msi_put_doorbell_iova(d, DOORBELL + granule);
-	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL + granule));
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-
-	/* With another protection it is not the same */
-	KUNIT_ASSERT_EQ(test, iommu_msi_get_doorbell_iova(d, DOORBELL + granule,
-							  4, IOMMU_WRITE,
-							  &again), 0);
-	KUNIT_EXPECT_EQ(test, get(d, DOORBELL + granule, 4, &again), -EBUSY);
-	iommu_msi_put_doorbell_iova(d, DOORBELL + granule);
-
-	/* It is in nobody's way: of one that begins in its page, of a window */
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 2 * granule, &again), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 3);
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
-	KUNIT_EXPECT_NULL(test, d->msi_cookie->dormant);
-
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(d, SZ_1G, SZ_1G + SZ_1M - 1), 0);
-	KUNIT_EXPECT_NULL(test, d->msi_cookie->dormant);
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
-	KUNIT_EXPECT_EQ(test, again, SZ_1G + (DOORBELL & (granule - 1)));
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
-
-	/* It stays what it is where it cannot be mapped */
-	mock.fail_map = 1;
-	KUNIT_EXPECT_NE(test, get(d, DOORBELL, 4, &again), 0);
-	mock.fail_map = 0;
-	KUNIT_EXPECT_TRUE(test, is_dormant(d, DOORBELL));
-	KUNIT_EXPECT_EQ(test, d->msi_cookie->used_pages, 0);
-	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &again), 0);
-	iommu_msi_put_doorbell_iova(d, DOORBELL);
 }
 
 static void test_bad_doorbell(struct kunit *test)
@@ -672,7 +632,8 @@ static void test_full(struct kunit *test)
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + 78 * SZ_4K);
 	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL - SZ_4K - 4 - 0x40, 8,
 				  &iova), 0);
-	KUNIT_EXPECT_EQ(test, ALIGN(iova, SZ_4K), freed - 0x40 + SZ_4K);
+	expect_mapped(test, f->domain, iova, DOORBELL - SZ_4K - 4 - 0x40);
+	expect_mapped(test, f->domain, iova + 4, DOORBELL - SZ_4K - 0x40);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K - 4 - 0x40);
 
 	for (i = 0; i < 256; i++)
@@ -681,8 +642,10 @@ static void test_full(struct kunit *test)
 						    DOORBELL + i * SZ_4K);
 }
 
-static void test_map_grows(struct kunit *test)
+/* 4 GiB: far more pages than are used */
+static void test_max_pages(struct kunit *test)
 {
+	struct iommu_msi_usage usage;
 	struct fixture *f;
 	dma_addr_t iova;
 	unsigned int i;
@@ -691,21 +654,24 @@ static void test_map_grows(struct kunit *test)
 	mock.pgsizes = SZ_4K;
 	f = fixture_attach(test);
 
-	/* 4 GiB: far more pages than are tracked at first */
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_4G,
 						     2ULL * SZ_4G - 1), 0);
-	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->map_pages, 256);
+	iommu_msi_get_usage(f->domain, &usage);
+	KUNIT_EXPECT_EQ(test, usage.total_pages, IOMMU_MSI_MAX_PAGES);
 	for (i = 0; i < 600; i++) {
 		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
 					  &iova), 0);
-		KUNIT_ASSERT_EQ(test, iova, SZ_4G + i * SZ_4K + 0x40);
+		KUNIT_ASSERT_EQ(test, iova, place(f->domain, DOORBELL + i * SZ_4K));
 	}
-	/* One that is larger than all that is tracked */
-	KUNIT_ASSERT_EQ(test, get(f->domain, SZ_1G, SZ_16M, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, SZ_4G + 600 * SZ_4K);
-	iommu_msi_put_doorbell_iova(f->domain, SZ_1G);
+	/* All that is left is one area too small */
+	KUNIT_EXPECT_EQ(test, get(f->domain, SZ_1G, SZ_16M, &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get(f->domain, SZ_1G, SZ_16M + 1, &iova), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 600);
 	for (i = 0; i < 600; i++)
 		iommu_msi_put_doorbell_iova(f->domain, DOORBELL + i * SZ_4K);
+	KUNIT_EXPECT_EQ(test, get(f->domain, SZ_1G, SZ_16M, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iova, SZ_4G);
+	iommu_msi_put_doorbell_iova(f->domain, SZ_1G);
 	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
 }
 
@@ -719,6 +685,10 @@ static void test_fail_map(struct kunit *test)
 	/* One page, then the second of two, which takes the first back */
 	mock.fail_map = 1;
 	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -ENOMEM);
+	mock.fail_map = 1;
+	mock.map_error = -EIO;
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -EIO);
+	mock.map_error = -ENOMEM;
 	for (i = 1; i <= 2; i++) {
 		mock.fail_map = i;
 		if (!get(f->domain, edge - 4, 8, &iova)) {
@@ -731,8 +701,102 @@ static void test_fail_map(struct kunit *test)
 	}
 	mock.fail_map = 0;
 	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, WINDOW + 0x40);
+	KUNIT_EXPECT_EQ(test, iova, place(f->domain, DOORBELL));
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+}
+
+/* What the driver could not unmap is not given to another doorbell */
+static void test_fail_unmap(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	dma_addr_t iova, again;
+
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	mock.fail_unmap = 1;
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 1);
+
+	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &again), 0);
+	KUNIT_EXPECT_NE(test, again, iova);
+	KUNIT_EXPECT_EQ(test, again, WINDOW_END - SZ_4K + 1 + 0x40);
+	expect_mapped(test, f->domain, again, DOORBELL);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
+	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_4G,
+						     SZ_4G + SZ_1M - 1), -EBUSY);
+
+	/* The mock's page table is not empty at the end, which is no fault here */
+	fixture_free_domain(f);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.errors), 1);
+	atomic_set(&mock.errors, 0);
+}
+
+/* --- numbers ------------------------------------------------------------- */
+
+static struct irq_domain *mock_irq_domain(struct kunit *test,
+					  struct irq_domain *parent)
+{
+	struct irq_domain *domain;
+
+	domain = irq_domain_create_hierarchy(parent, 0, 4, NULL,
+					     &irq_domain_simple_ops, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	return domain;
+}
+
+static int register_bytes(struct irq_domain *domain, phys_addr_t addr,
+			  size_t size)
+{
+	struct range range = { .start = addr, .end = addr + size - 1 };
+
+	return iommu_msi_register_doorbell(domain, &range, &range);
+}
+
+/* Far from all that other tests use: nobody has given these a number yet */
+#define NUMBERED	(DOORBELL + SZ_1T)
+
+static void test_numbers(struct kunit *test)
+{
+	struct irq_domain *irqs = mock_irq_domain(test, NULL);
+	int first, i;
+
+	/* By a frame of three pages, one after the other; the last one ends there */
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, NUMBERED, 2 * SZ_4K), 0);
+	first = iommu_msi_number(NUMBERED, 12);
+	KUNIT_EXPECT_GE(test, first, 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + i * SZ_4K, 12),
+				first + i);
+	/* At first use, and from then on */
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M, 12), first + 3);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M, 12), first + 3);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M + SZ_4K, 12), first + 4);
+
+	/* Known pages among others: those keep theirs. Gone and come again, too */
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, NUMBERED + SZ_1M - SZ_4K,
+					     3 * SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M - SZ_4K, 12), first + 5);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M, 12), first + 3);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M + 2 * SZ_4K, 12),
+			first + 6);
+	iommu_msi_unregister_doorbells(irqs);
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, NUMBERED, 2 * SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_4K, 12), first + 1);
+
+	/* The lowest of a larger page, whichever has it; one if there is none */
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_8K, 16), first);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_1M + SZ_8K, 16), first + 3);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_2M + SZ_32K, 16), first + 7);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_2M, 16), first + 7);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_2M + SZ_32K, 12), first + 7);
+
+	/* A doorbell for each device: as they are used */
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, NUMBERED + SZ_4M, SZ_4M), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_number(NUMBERED + SZ_4M + SZ_1M, 12), first + 8);
+
+	iommu_msi_unregister_doorbells(irqs);
+	irq_domain_remove(irqs);
 }
 
 /* --- aperture ------------------------------------------------------------ */
@@ -780,7 +844,7 @@ static void test_aperture(struct kunit *test)
 			0);
 	expect_window(test, d, SZ_4G, SZ_4G + SZ_64K - 1);
 	KUNIT_EXPECT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, SZ_4G + 0x40);
+	KUNIT_EXPECT_EQ(test, iova, place(d, DOORBELL));
 	iommu_msi_put_doorbell_iova(d, DOORBELL);
 }
 
@@ -806,16 +870,18 @@ static void test_aperture_edges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, ULONG_MAX - SZ_8K + 1,
 						     ULONG_MAX), 0);
 	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, ULONG_MAX - SZ_8K + 1 + 0x40);
+	expect_mapped(test, d, iova, DOORBELL);
 	KUNIT_ASSERT_EQ(test, get(d, DOORBELL + SZ_4K, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, ULONG_MAX - SZ_4K + 1 + 0x40);
+	expect_mapped(test, d, iova, DOORBELL + SZ_4K);
+	expect_mapped(test, d, ULONG_MAX, (iova >> 12 == ULONG_MAX >> 12 ?
+					   DOORBELL + SZ_4K : DOORBELL) | 0xfff);
 	KUNIT_EXPECT_EQ(test, get(d, DOORBELL + SZ_8K, 4, &iova), -ENOSPC);
 	iommu_msi_put_doorbell_iova(d, DOORBELL);
 	iommu_msi_put_doorbell_iova(d, DOORBELL + SZ_4K);
 
 	/* All of it */
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(d, 0, ULONG_MAX), 0);
-	KUNIT_EXPECT_LE(test, d->msi_cookie->map_pages, 256);
+	KUNIT_EXPECT_EQ(test, d->msi_cookie->total_pages, IOMMU_MSI_MAX_PAGES);
 	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
 	iommu_msi_put_doorbell_iova(d, DOORBELL);
 }
@@ -855,7 +921,7 @@ static void test_aperture_late(struct kunit *test)
 						     SZ_2M - 1), 0);
 	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->total_pages, 16);
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, SZ_1M + (DOORBELL & (SZ_64K - 1)));
+	KUNIT_EXPECT_EQ(test, iova, place(f->domain, DOORBELL));
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 
 	/* The same window, aligned for both sizes, needs no setting again */
@@ -936,6 +1002,7 @@ static void test_support_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
 						     WINDOW_END), -ENODEV);
 	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+	f->domain->iommu_msi_supported = true;
 }
 
 /* --- the end of a domain ------------------------------------------------- */
@@ -971,50 +1038,88 @@ static void desc_init(struct msi_desc *desc, struct device *dev)
 	desc->nvec_used = 1;
 }
 
+static int prepare(struct msi_desc *desc, struct device *dev, phys_addr_t addr)
+{
+	desc_init(desc, dev);
+	return iommu_dma_prepare_msi(desc, addr);
+}
+
+/* Where the message of a descriptor goes */
+static u64 message_of(struct msi_desc *desc, phys_addr_t addr)
+{
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(addr),
+		.address_lo = lower_32_bits(addr),
+	};
+
+	iommu_dma_compose_msi_msg(desc, &msg);
+	return (u64)msg.address_hi << 32 | msg.address_lo;
+}
+
+static struct iommu_domain *mock_window_for(struct kunit *test,
+					    struct device *dev, u64 start,
+					    u64 end)
+{
+	struct iommu_domain *domain = mock_domain_for(test, dev);
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(domain, start, end), 0);
+	return domain;
+}
+
+/* Vectors live through their domain's end, and work in the next one */
 static void test_desc_outlives_domain(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
-	struct iommu_domain *next[2];
-	struct msi_desc desc[3];
+	struct msi_desc desc[3], elsewhere;
 	dma_addr_t iova;
+	u64 to[3];
 	int i;
 
 	/* Descriptors alone on one page, together with the API on another */
 	for (i = 0; i < ARRAY_SIZE(desc); i++) {
-		desc_init(&desc[i], f->dev);
-		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
-							     DOORBELL + i / 2 * SZ_4K,
-							     4), 0);
+		KUNIT_ASSERT_EQ(test, prepare(&desc[i], f->dev,
+					      DOORBELL + i / 2 * SZ_4K), 0);
+		to[i] = message_of(&desc[i], DOORBELL + i / 2 * SZ_4K);
 	}
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_4K, 4, &iova), 0);
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_8K, 4, &iova), 0);
 	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL + SZ_4K), 2);
 
-	fixture_free_domain(f);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.errors), 0);
-
-	/* What comes next has the same doorbell elsewhere, and moves alone */
-	for (i = 0; i < 2; i++)
-		next[i] = mock_domain_for(test, f->dev);
-	f->domain = next[0];
-	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
-	for (i = 0; i < 2; i++)
-		KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next[i], SZ_4G,
-							     SZ_4G + SZ_1M - 1), 0);
-	desc_init(&f->desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL + SZ_4K,
-						     4), 0);
-	expect_mapped(test, f->domain, SZ_4G + 0x40, DOORBELL + SZ_4K);
-	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 next[1]), 0);
+	/* Detached: nothing is mapped for vectors, and nothing changes for them */
+	iommu_detach_device(f->domain, f->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
 	iommu_domain_free(f->domain);
-	f->domain = next[1];
-	expect_mapped(test, f->domain, SZ_4G + 0x40, DOORBELL + SZ_4K);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL + SZ_4K), 1);
-	iommu_msi_release_desc(&f->desc);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc[0], DOORBELL), to[0]);
 
+	/* The next one has the same window: as if nothing had been */
+	f->domain = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	for (i = 0; i < ARRAY_SIZE(desc); i++)
+		expect_mapped(test, f->domain, to[i], DOORBELL + i / 2 * SZ_4K);
+	fixture_free_domain(f);
+
+	/* One without: it is attached, they are dead, new ones are not */
+	f->domain = mock_window_for(test, f->dev, SZ_4G, SZ_4G + SZ_1M - 1);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&elsewhere, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_PTR_NE(test, elsewhere.iommu_msi_binding,
+			    desc[0].iommu_msi_binding);
+	expect_mapped(test, f->domain, place(f->domain, DOORBELL), DOORBELL);
+	fixture_free_domain(f);
+
+	/* Back again: what has its place first has it */
+	f->domain = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	expect_mapped(test, f->domain, to[0], DOORBELL);
+	expect_mapped(test, f->domain, to[2], DOORBELL + SZ_4K);
+	fixture_free_domain(f);
+
+	iommu_msi_release_desc(&elsewhere);
 	for (i = 0; i < ARRAY_SIZE(desc); i++) {
 		KUNIT_EXPECT_NOT_NULL(test, desc[i].iommu_msi_binding);
 		iommu_msi_release_desc(&desc[i]);
@@ -1028,48 +1133,39 @@ static void test_desc(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
 	struct msi_desc desc[2];
-	struct msi_msg msg = {
-		.address_hi = upper_32_bits(DOORBELL),
-		.address_lo = lower_32_bits(DOORBELL + 8),
-		.data = 42,
-	};
 
-	desc_init(&desc[0], f->dev);
+	KUNIT_ASSERT_EQ(test, prepare(&desc[0], f->dev, DOORBELL), 0);
+	/* One descriptor for several vectors */
 	desc_init(&desc[1], f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[0], DOORBELL, 12), 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[1], DOORBELL, 12), 0);
-	expect_mapped(test, f->domain, WINDOW + 0x40, DOORBELL);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
-
-	/* Any register of the extent; the carry into the high word included */
-	iommu_msi_compose_msg(&desc[0], &msg);
-	KUNIT_EXPECT_EQ(test, msg.address_hi, 0);
-	KUNIT_EXPECT_EQ(test, msg.address_lo, WINDOW + 0x48);
-	KUNIT_EXPECT_EQ(test, msg.data, 42);
-
-	/* Prepared again without having been released: no reference is lost */
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[0], DOORBELL, 12), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
-
-	iommu_msi_release_desc(&desc[0]);
-	iommu_msi_release_desc(&desc[0]);
+	desc[1].nvec_used = 5;
+	KUNIT_ASSERT_EQ(test, iommu_dma_prepare_msi(&desc[1], DOORBELL + 8), 0);
+	expect_mapped(test, f->domain, place(f->domain, DOORBELL), DOORBELL);
+	KUNIT_EXPECT_PTR_EQ(test, desc[0].iommu_msi_binding,
+			    desc[1].iommu_msi_binding);
+	KUNIT_EXPECT_EQ(test, desc[0].iommu_msi_binding->vectors, 6);
 	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 1);
-	msg.address_lo = 0x1234;
-	iommu_msi_compose_msg(&desc[0], &msg);
-	KUNIT_EXPECT_EQ(test, msg.address_lo, 0x1234);
+
+	/* Any register of the page */
+	KUNIT_EXPECT_EQ(test, message_of(&desc[0], DOORBELL + 8),
+			place(f->domain, DOORBELL + 8));
+
+	/* Prepared again without having been released: nothing is lost */
+	KUNIT_ASSERT_EQ(test, iommu_dma_prepare_msi(&desc[0], DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, desc[0].iommu_msi_binding->vectors, 6);
+
 	iommu_msi_release_desc(&desc[1]);
+	iommu_msi_release_desc(&desc[1]);
+	KUNIT_EXPECT_EQ(test, desc[0].iommu_msi_binding->vectors, 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 1);
+	KUNIT_EXPECT_EQ(test, message_of(&desc[1], 0x1234), 0x1234);
+	iommu_msi_release_desc(&desc[0]);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 }
 
 /* Registers on both of a doorbell's pages, in this order or backwards */
 static void bind_extent(struct kunit *test, bool backwards)
 {
-	static const struct {
-		int offset;
-		size_t size;
-	} at[] = {
-		{ 0, 4 }, { 8, 4 }, { 0, 16 }, { -8, 4 },
-	};
+	static const int at[] = { 0, 8, 12, -8 };
 	phys_addr_t edge = ALIGN(DOORBELL, SZ_4K);
 	struct msi_desc desc[ARRAY_SIZE(at)];
 	struct fixture *f = test->priv;
@@ -1081,26 +1177,23 @@ static void bind_extent(struct kunit *test, bool backwards)
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		int n = backwards ? ARRAY_SIZE(at) - 1 - i : i;
 
-		desc_init(&desc[i], f->dev);
-		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
-							     edge + at[n].offset,
-							     at[n].size), 0);
+		KUNIT_ASSERT_EQ(test, prepare(&desc[i], f->dev, edge + at[n]), 0);
 		KUNIT_EXPECT_PTR_EQ(test, desc[i].iommu_msi_binding,
 				    desc[0].iommu_msi_binding);
-		KUNIT_EXPECT_EQ(test, edge - 8 + desc[i].iommu_msi_offset, iova);
+		KUNIT_EXPECT_EQ(test, message_of(&desc[i], edge + at[n]),
+				iova + 8 + at[n]);
 	}
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge), ARRAY_SIZE(at) + 1);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 
 	/* All that they were prepared for moves */
-	next = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
+	next = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
 	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
 							 next), 0);
 	KUNIT_EXPECT_EQ(test, refs_of(f->domain, edge), 1);
-	KUNIT_EXPECT_EQ(test, refs_of(next, edge), ARRAY_SIZE(at));
+	KUNIT_EXPECT_EQ(test, refs_of(next, edge), 1);
 	expect_mapped(test, next, iova, edge - 8);
-	expect_mapped(test, next, iova + 23, edge + 15);
+	expect_mapped(test, next, iova + 20, edge + 12);
 	iommu_domain_free(f->domain);
 	f->domain = next;
 	for (i = 0; i < ARRAY_SIZE(at); i++)
@@ -1120,20 +1213,28 @@ static void test_desc_fails(struct kunit *test)
 	struct msi_desc desc;
 	dma_addr_t iova;
 
-	desc_init(&desc, f->dev);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENXIO);
+	/* Who sets no aperture has not opted in: as without this layer, but said */
+	KUNIT_EXPECT_FALSE(test, f->dev->iommu->msi_warned);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_TRUE(test, f->dev->iommu->msi_warned);
+	KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
+	KUNIT_ASSERT_EQ(test, iommu_get_msi_cookie(f->domain), 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
+
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
 						     WINDOW + SZ_4K - 1), 0);
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + SZ_4K, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), -ENOSPC);
 	KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
-	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
 	expect_mapped(test, f->domain, iova, DOORBELL + SZ_4K);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + SZ_4K);
 
 	mock.fail_map = 1;
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
 	iommu_msi_release_desc(&desc);
 }
 
@@ -1145,25 +1246,40 @@ static void test_desc_untranslated(struct kunit *test)
 
 	/* No IOMMU at all */
 	desc_init(&desc, plain);
-	desc.iommu_msi_offset = 5;
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
-	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	msi_desc_set_iommu_msi_iova(&desc, SZ_4K, 12);
+	KUNIT_EXPECT_EQ(test, iommu_dma_prepare_msi(&desc, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
 	KUNIT_EXPECT_NULL(test, iommu_msi_domain(plain));
 
 	/* A default domain, identity here */
 	f->dev = mock_device(test, 0);
-	desc_init(&desc, f->dev);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
-	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
 	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
 
-	/* A domain that does not take part */
-	mock.unsupported = true;
-	f->domain = mock_domain_for(test, f->dev);
+	/* A domain that does not take part: nothing is said of it either */
+	f->domain = mock_domain_unsupported(test, f->dev);
 	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
-	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
+	KUNIT_EXPECT_FALSE(test, f->dev->iommu->msi_warned);
 	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
+}
+
+/* Whose device is not known when it is allocated takes no part */
+static void test_alloc_by_bus(struct kunit *test)
+{
+	struct iommu_domain_msi_geometry geometry;
+	struct fixture *f = fixture_attach(test);
+	struct iommu_domain *domain = iommu_domain_alloc(f->dev->bus);
+
+	if (!domain)
+		kunit_skip(test, "the platform bus has devices of two IOMMU drivers");
+	iommu_domain_msi_geometry(domain, &geometry);
+	KUNIT_EXPECT_FALSE(test, geometry.iommu_msi_supported);
+	iommu_domain_free(domain);
+	iommu_domain_msi_geometry(f->domain, &geometry);
+	KUNIT_EXPECT_TRUE(test, geometry.iommu_msi_supported);
 }
 
 static void test_hw_msi(struct kunit *test)
@@ -1194,9 +1310,8 @@ static void test_hw_msi(struct kunit *test)
 	fixture_free_domain(f);
 	KUNIT_ASSERT_EQ(test, iommu_attach_device(domain, f->dev), 0);
 	KUNIT_EXPECT_NULL(test, iommu_msi_domain(f->dev));
-	desc_init(&desc, f->dev);
-	KUNIT_EXPECT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
-	KUNIT_EXPECT_EQ(test, desc.iommu_msi_offset, 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, message_of(&desc, DOORBELL), DOORBELL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), 0);
 	KUNIT_EXPECT_MEMEQ(test, &msg, &before, sizeof(msg));
@@ -1212,10 +1327,6 @@ static void test_desc_dma(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct iommu_domain *domain;
-	struct msi_msg msg = {
-		.address_hi = upper_32_bits(DOORBELL),
-		.address_lo = lower_32_bits(DOORBELL),
-	};
 	struct msi_desc desc;
 	unsigned long granule;
 	u64 iova;
@@ -1230,11 +1341,9 @@ static void test_desc_dma(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_aperture(domain, WINDOW,
 						     WINDOW_END), -ENODEV);
 
-	desc_init(&desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
 	KUNIT_EXPECT_NULL(test, desc.iommu_msi_binding);
-	iommu_msi_compose_msg(&desc, &msg);
-	iova = (u64)msg.address_hi << 32 | msg.address_lo;
+	iova = message_of(&desc, DOORBELL);
 	KUNIT_EXPECT_NE(test, iova, DOORBELL);
 	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova), DOORBELL);
 	iommu_msi_release_desc(&desc);
@@ -1244,88 +1353,90 @@ static void test_desc_dma(struct kunit *test)
 }
 #endif
 
+static int replace(struct fixture *f, struct iommu_domain *domain)
+{
+	return iommu_group_replace_domain(f->dev->iommu_group, domain);
+}
+
 static void test_replace(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
 	struct iommu_domain *next, *none;
 	struct msi_desc desc[3];
 	dma_addr_t iova;
-	u64 offset;
+	u64 to[3];
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		desc_init(&desc[i], f->dev);
-		KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc[i],
-							     DOORBELL + i / 2 * SZ_4K,
-							     4), 0);
+		KUNIT_ASSERT_EQ(test, prepare(&desc[i], f->dev,
+					      DOORBELL + i / 2 * SZ_4K), 0);
+		to[i] = message_of(&desc[i], DOORBELL + i / 2 * SZ_4K);
 	}
-	offset = desc[2].iommu_msi_offset;
 
 	/* A window that does not have the IOVA, or none: refused, untouched */
 	none = mock_domain_for(test, f->dev);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EINVAL);
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_get_msi_cookie(none), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, SZ_4G,
 						     SZ_4G + SZ_1M - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EINVAL);
-	/* The second page does not fit any more: the first one is taken back */
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
+	/* One of the two does not fit: nothing is left of the other */
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, WINDOW,
-						     WINDOW + SZ_4K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EINVAL);
+						     max(to[0], to[2]) - 0x40 - 1), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
 	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev), f->domain);
+	KUNIT_EXPECT_EQ(test, none->msi_cookie->used_pages, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 
-	/* Another doorbell sits where this one must go */
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, WINDOW, WINDOW_END), 0);
-	KUNIT_ASSERT_EQ(test, get(none, DOORBELL + SZ_1M, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EBUSY);
-	/* This one is there, elsewhere, and nothing in the way of the other */
-	KUNIT_ASSERT_EQ(test, get(none, DOORBELL + SZ_2M, 4, &iova), 0);
+	/* It is there, elsewhere */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(none, WINDOW + SZ_1M,
+						     WINDOW_END + SZ_1M), 0);
 	KUNIT_ASSERT_EQ(test, get(none, DOORBELL, 4, &iova), 0);
-	KUNIT_EXPECT_EQ(test, iova, WINDOW + SZ_8K + 0x40);
-	iommu_msi_put_doorbell_iova(none, DOORBELL + SZ_1M);
-	iommu_msi_put_doorbell_iova(none, DOORBELL + SZ_2M);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EBUSY);
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
 	KUNIT_EXPECT_EQ(test, refs_of(none, DOORBELL), 1);
-	KUNIT_EXPECT_EQ(test, refs_of(none, DOORBELL + SZ_4K), 0);
 	iommu_domain_free(none);
 
 	/* A domain that takes no part cannot have it, and a static one need not */
-	mock.unsupported = true;
-	none = mock_domain_for(test, f->dev);
-	mock.unsupported = false;
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 none), -EINVAL);
+	none = mock_domain_unsupported(test, f->dev);
+	KUNIT_EXPECT_EQ(test, replace(f, none), -EINVAL);
 	iommu_domain_free(none);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 &mock_blocked), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 f->domain), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, replace(f, &mock_blocked), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, f->domain), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, f->domain), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
 
 	/* It fits, but the driver refuses to attach */
-	next = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
+	next = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
 	mock.fail_attach = 1;
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 next), -EINVAL);
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, replace(f, next), -EINVAL);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 1);
 	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), 0);
 
-	/* It fits: every reference moves, no message changes */
-	KUNIT_ASSERT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 next), 0);
+	/* It cannot be mapped for lack of memory */
+	mock.fail_map = 2;
+	KUNIT_EXPECT_EQ(test, replace(f, next), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, next->msi_cookie->used_pages, 0);
+
+	/* It fits: all moves, no message changes */
+	KUNIT_ASSERT_EQ(test, replace(f, next), 0);
 	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
-	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), 2);
+	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL), 1);
 	KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL + SZ_4K), 1);
-	KUNIT_EXPECT_EQ(test, desc[2].iommu_msi_offset, offset);
-	expect_mapped(test, next, DOORBELL + SZ_4K + offset, DOORBELL + SZ_4K);
+	KUNIT_EXPECT_EQ(test, desc[0].iommu_msi_binding->vectors, 2);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, message_of(&desc[i], DOORBELL + i / 2 * SZ_4K),
+				to[i]);
+		expect_mapped(test, next, to[i], DOORBELL + i / 2 * SZ_4K);
+	}
+
+	/* A driver that refuses in a domain that it has finished means it */
+	mock.map_error = -EEXIST;
+	mock.fail_map = 1;
+	KUNIT_EXPECT_EQ(test, replace(f, f->domain), -EINVAL);
+	expect_mapped(test, next, to[0], DOORBELL);
 	iommu_domain_free(f->domain);
 	f->domain = next;
 
@@ -1334,64 +1445,115 @@ static void test_replace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 }
 
-/* What is mapped is not made of the next domain's pages, or too much for it */
+/* Two domains, in each of which another doorbell was first; and back again */
+static void test_replace_order(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_domain *d = f->domain;
+	struct iommu_domain *other = mock_window_for(test, f->dev, SZ_1G,
+						     SZ_1G + SZ_16M - 1);
+	/* Two pages, and one that nobody has registered; each first in one domain */
+	phys_addr_t wide = NUMBERED + SZ_8M + SZ_4K - 0x40 - 4;
+	phys_addr_t plain = NUMBERED + SZ_16M;
+	struct irq_domain *irqs = mock_irq_domain(test, NULL);
+	struct msi_desc desc[2];
+	dma_addr_t iova;
+
+	/* As many pages as there are doorbells, with those of all tests */
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(d, SZ_1G, SZ_1G + SZ_16M - 1), 0);
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, wide, 8), 0);
+	KUNIT_ASSERT_EQ(test, get(other, wide, 8, &iova), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&desc[0], f->dev, plain), 0);
+	KUNIT_ASSERT_EQ(test, get(d, DOORBELL, 4, &iova), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&desc[1], f->dev, wide), 0);
+
+	KUNIT_EXPECT_EQ(test, replace(f, other), 0);
+	expect_mapped(test, other, message_of(&desc[0], plain), plain);
+	expect_mapped(test, other, message_of(&desc[1], wide), wide);
+	KUNIT_EXPECT_EQ(test, replace(f, d), 0);
+	expect_mapped(test, d, message_of(&desc[0], plain), plain);
+	iommu_msi_release_desc(&desc[0]);
+	iommu_msi_release_desc(&desc[1]);
+	iommu_domain_free(other);
+	iommu_msi_unregister_doorbells(irqs);
+	irq_domain_remove(irqs);
+}
+
+/* What is mapped is not made of the next domain's pages, or not there */
 static void test_replace_pages(struct kunit *test)
 {
 	struct fixture *f = fixture_window(test);
-	struct iommu_group *group;
 	struct iommu_domain *next;
+	u64 to;
 
-	group = f->dev->iommu_group;
-	desc_init(&f->desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL + SZ_4K,
-						     SZ_4K), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+	KUNIT_ASSERT_EQ(test, prepare(&f->desc, f->dev, DOORBELL + SZ_4K), 0);
+	to = message_of(&f->desc, DOORBELL + SZ_4K) & ~0xfffULL;
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
 
+	/* By how much the IOVA is off within 64K depends on the number */
 	mock.pgsizes = SZ_64K;
-	next = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_64K,
-						     WINDOW_END), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
+	next = mock_window_for(test, f->dev, WINDOW - SZ_64K, WINDOW_END);
+	KUNIT_EXPECT_EQ(test, replace(f, next),
+			(to ^ (DOORBELL + SZ_4K)) & 0xf000 ? -EINVAL : 0);
+	if (iommu_get_domain_for_dev(f->dev) == next)
+		KUNIT_EXPECT_EQ(test, replace(f, f->domain), 0);
 	iommu_domain_free(next);
 
+	/* Above the window, below it, and beyond what of it is used */
 	mock.pgsizes = SZ_4K;
-	next = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW,
-						     WINDOW + SZ_4K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
-	/* The first of two pages is the window's last one */
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_4K,
-						     WINDOW + SZ_4K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), -EINVAL);
+	next = mock_window_for(test, f->dev, to - SZ_4K, to - 1);
+	KUNIT_EXPECT_EQ(test, replace(f, next), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, to + SZ_4K, to + SZ_8K - 1), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, next), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, to - IOMMU_MSI_MAX_PAGES * SZ_4K,
+						     to + SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, next), -EINVAL);
 	KUNIT_EXPECT_EQ(test, next->msi_cookie->used_pages, 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW - SZ_4K,
-						     WINDOW + SZ_8K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(group, next), 0);
-	expect_mapped(test, next, WINDOW + 0x40, DOORBELL + SZ_4K);
-	expect_mapped(test, next, WINDOW + SZ_4K, DOORBELL + SZ_8K - 0x40);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, to, to + SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, replace(f, next), 0);
+	expect_mapped(test, next, to + 0x40, DOORBELL + SZ_4K);
 	iommu_domain_free(f->domain);
 	f->domain = next;
 	iommu_msi_release_desc(&f->desc);
 }
 
-static void test_replace_huge(struct kunit *test)
+/* A driver that can map in a domain no sooner than a device is attached to it */
+static void test_finish_at_attach(struct kunit *test)
 {
-	struct fixture *f = fixture_attach(test);
+	struct fixture *f = test->priv;
 	struct iommu_domain *next;
 	struct msi_desc desc;
+	u64 to;
 
-	/* So far up in a window from 0 on no page is handed out */
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, 1ULL << 42,
-						     (1ULL << 42) + SZ_1M - 1), 0);
-	desc_init(&desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
-	next = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, 0, ULONG_MAX), 0);
-	KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-							 next), -EINVAL);
-	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev), f->domain);
-	expect_mapped(test, f->domain, (1ULL << 42) + 0x40, DOORBELL);
-	iommu_domain_free(next);
+	mock.finish_at_attach = true;
+	fixture_window(test);
+	KUNIT_ASSERT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	to = message_of(&desc, DOORBELL);
+
+	/* Replaced, and by one that has no room: that is known before */
+	next = mock_window_for(test, f->dev, SZ_4G, SZ_4G + SZ_1M - 1);
+	KUNIT_EXPECT_EQ(test, replace(f, next), -EINVAL);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(next, WINDOW, WINDOW_END), 0);
+	KUNIT_ASSERT_EQ(test, replace(f, next), 0);
+	expect_mapped(test, next, to, DOORBELL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	iommu_domain_free(f->domain);
+
+	/* Detached and attached */
+	f->domain = next;
+	fixture_free_domain(f);
+	f->domain = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	expect_mapped(test, f->domain, to, DOORBELL);
+
+	/* Attached, and then there is no memory: dead until enabled anew */
+	fixture_free_domain(f);
+	f->domain = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	mock.fail_map = 1;
+	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
+	KUNIT_ASSERT_EQ(test, iommu_dma_prepare_msi(&desc, DOORBELL), 0);
+	expect_mapped(test, f->domain, to, DOORBELL);
 	iommu_msi_release_desc(&desc);
 }
 
@@ -1431,8 +1593,7 @@ static void test_apertures(struct kunit *test)
 	expect_window(test, f->domain, 0, 2 * SZ_1M - 1);
 	expect_window(test, other, SZ_4K, SZ_64K - 1);
 
-	mock.unsupported = true;
-	never = mock_domain_for(test, f->dev);
+	never = mock_domain_unsupported(test, f->dev);
 	both[1].domain = never;
 	both[0].end = SZ_32K - 1;
 	KUNIT_EXPECT_EQ(test, iommu_msi_set_apertures(both, 2), -ENODEV);
@@ -1467,6 +1628,7 @@ static void test_usage(struct kunit *test)
 	f->domain->iommu_msi_supported = false;
 	iommu_msi_get_usage(f->domain, &usage);
 	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+	f->domain->iommu_msi_supported = true;
 }
 
 static void test_parse_window(struct kunit *test)
@@ -1475,7 +1637,7 @@ static void test_parse_window(struct kunit *test)
 		"", "-", "0x10000", "0x10000-", "-0x1ffff", "0x10000-0x1fffe",
 		"0x18000-0x2ffff", "0x20000-0x1ffff", "0x10000+0x1ffff",
 		"0x10000-0x1ffffx", "0x10000-0x1ffff-0x2ffff",
-		"0x10000-0x1ffffffffffffffff",
+		"0x10000-0x1ffffffffffffffff", "0-0xffffffffffffffff",
 		"0x00000000000000000000000000000010000-0x00000000000000000001ffff",
 	};
 	struct range window;
@@ -1528,71 +1690,39 @@ static void test_default_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_64K), 1);
 }
 
-static struct irq_domain *mock_irq_domain(struct kunit *test,
-					  struct irq_domain *parent)
-{
-	struct irq_domain *domain;
-
-	domain = irq_domain_create_hierarchy(parent, 0, 4, NULL,
-					     &irq_domain_simple_ops, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, domain);
-	return domain;
-}
-
 static void test_exposure(struct kunit *test)
 {
 	struct irq_domain *irqs = mock_irq_domain(test, NULL);
-	phys_addr_t frame = DOORBELL & ~0xfffULL;
+	struct range frame = {
+		.start = DOORBELL & ~0xfffULL, .end = DOORBELL | 0xfff,
+	};
+	struct range bytes = { .start = DOORBELL, .end = DOORBELL + 3 };
+	struct range none = { .start = DOORBELL, .end = DOORBELL - 1 };
 	struct fixture *f;
 	dma_addr_t iova;
 
-	KUNIT_EXPECT_EQ(test, iommu_msi_register_doorbell(irqs, frame - 1,
-							  frame, SZ_4K), -EINVAL);
-	KUNIT_EXPECT_EQ(test, iommu_msi_register_doorbell(irqs, frame + SZ_4K,
-							  frame, SZ_4K), -EINVAL);
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, DOORBELL,
-							  frame, SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_register_doorbell(irqs, &none, &frame),
+			-EINVAL);
+	/* A doorbell is harmless wherever the frame is said to be */
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, &bytes, &none), 0);
+	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, &bytes, &frame), 0);
 
+	/* What is exposed is said, and mapped: whoever set the window may */
 	mock.pgsizes = SZ_64K | SZ_512M;
 	f = fixture_window(test);
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), -EPERM);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
-	/* Nobody has registered this one */
+	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
+	expect_mapped(test, f->domain, iova, DOORBELL);
+	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + SZ_1M, 4, &iova), 0);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL + SZ_1M);
-	iommu_msi_allow_unsafe_doorbells = true;
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
-	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
-	iommu_msi_allow_unsafe_doorbells = false;
-	/* The frame is the end of its page, not the start */
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(irqs, DOORBELL + SZ_1M - SZ_4K,
-							  frame + SZ_1M - SZ_4K,
-							  SZ_4K), 0);
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + SZ_1M - SZ_4K, 4, &iova),
-			-EPERM);
-	fixture_free_domain(f);
-
-	mock.pgsizes = SZ_4K;
-	f->domain = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_attach_device(f->domain, f->dev), 0);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
-						     WINDOW_END), 0);
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
-	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
-	/* The page after that is mapped for what sticks out of the frame */
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), -EPERM);
-
 	iommu_msi_unregister_doorbells(irqs);
-	KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), 0);
-	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 	irq_domain_remove(irqs);
 }
 
 static void register_at(struct kunit *test, struct irq_domain *domain,
 			phys_addr_t addr)
 {
-	KUNIT_ASSERT_EQ(test, iommu_msi_register_doorbell(domain, addr, addr, 4),
-			0);
+	KUNIT_ASSERT_EQ(test, register_bytes(domain, addr, 4), 0);
 }
 
 static void test_survey(struct kunit *test)
@@ -1614,22 +1744,29 @@ static void test_survey(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, survey.pages, 0);
 
-	/* Two of three share a page; asking twice changes nothing */
+	/* Each frame once, however often it is asked */
 	dev_set_msi_domain(f->dev, leaf);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, survey.devices, 3);
-	KUNIT_EXPECT_EQ(test, survey.pages, 2);
+	KUNIT_EXPECT_EQ(test, survey.pages, 3);
 	KUNIT_EXPECT_FALSE(test, survey.hw_msi);
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_8K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_4K - 1),
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, 3 * SZ_4K - 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_8K - 1),
 			-ENOSPC);
 	survey.limit = U32_MAX;
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_8K,
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_16K,
 						     SZ_4G - 1), 0);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_4K,
 						     SZ_4G + SZ_4K - 1), -ERANGE);
-	iommu_msi_survey_end(&survey);
+
+	/* Of a doorbell for each device every device needs one; of a frame all */
+	KUNIT_ASSERT_EQ(test, register_bytes(root, DOORBELL + SZ_4M, SZ_1M), 0);
+	KUNIT_ASSERT_EQ(test, register_bytes(root, DOORBELL + SZ_8M, SZ_8K), 0);
+	iommu_msi_survey_init(&survey, SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
+	KUNIT_EXPECT_EQ(test, survey.pages, 3 + 2 + 3);
 
 	/* One whose messages pass by the IOMMU needs nothing */
 	mock.hw_msi = true;
@@ -1641,7 +1778,6 @@ static void test_survey(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, survey.hw_msi);
 	KUNIT_EXPECT_EQ(test, survey.hw_start, DOORBELL & ~0xfffULL);
 	KUNIT_EXPECT_EQ(test, survey.hw_last, DOORBELL | 0xfffULL);
-	iommu_msi_survey_end(&survey);
 
 	dev_set_msi_domain(other, NULL);
 	platform_device_unregister(to_platform_device(other));
@@ -1655,24 +1791,7 @@ static void test_survey(struct kunit *test)
 }
 
 #ifdef CONFIG_PCI
-/* The flags of an MSI capability, all that the device has */
-static u16 mock_msi_flags;
-static int mock_pci_error;
-
-static int mock_pci_read(struct pci_bus *bus, unsigned int devfn, int where,
-			 int size, u32 *val)
-{
-	*val = where == 0x50 + PCI_MSI_FLAGS ? mock_msi_flags : 0;
-	return mock_pci_error;
-}
-
-static struct pci_ops mock_pci_ops = {
-	.read = mock_pci_read,
-};
-
-static struct pci_bus mock_bus = {
-	.ops = &mock_pci_ops,
-};
+static struct pci_bus mock_bus;
 
 /* As much of a PCI device as is looked at, with the fixture's IOMMU */
 static struct pci_dev *mock_pci_device(struct kunit *test)
@@ -1681,7 +1800,6 @@ static struct pci_dev *mock_pci_device(struct kunit *test)
 	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, pdev);
-	mock_pci_error = 0;
 	pdev->bus = &mock_bus;
 	pdev->dev.init_name = "msi-mock-pci";
 	pdev->dev.bus = &pci_bus_type;
@@ -1696,7 +1814,6 @@ static u64 limit_of(struct kunit *test, struct pci_dev *pdev)
 
 	iommu_msi_survey_init(&survey, SZ_4K);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(&pdev->dev, &survey), 0);
-	iommu_msi_survey_end(&survey);
 	return survey.limit;
 }
 
@@ -1710,19 +1827,7 @@ static void test_pci_limit(struct kunit *test)
 	fixture_attach(test);
 	pdev = mock_pci_device(test);
 
-	/* No MSI at all, or none that says so */
 	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
-	pdev->msi_cap = 0x50;
-	mock_msi_flags = PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT;
-	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
-	mock_msi_flags = PCI_MSI_FLAGS_MASKBIT;
-	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U32_MAX);
-	/* Its configuration space cannot be read */
-	mock_pci_error = PCIBIOS_DEVICE_NOT_FOUND;
-	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
-	/* A quirk knows better than the capability */
-	mock_pci_error = 0;
-	mock_msi_flags = PCI_MSI_FLAGS_64BIT;
 	pdev->no_64bit_msi = true;
 	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U32_MAX);
 	pci_free_host_bridge(bridge);
@@ -1832,7 +1937,7 @@ static void expect_heard(struct kunit *test, const struct heard *h,
 	KUNIT_EXPECT_EQ(test, h->times, times);
 	KUNIT_EXPECT_EQ(test, h->domain, f->domain->msi_cookie->id);
 	KUNIT_EXPECT_EQ(test, h->pa, DOORBELL - 0x40);
-	KUNIT_EXPECT_EQ(test, h->iova, WINDOW);
+	KUNIT_EXPECT_EQ(test, h->iova, place(f->domain, DOORBELL) - 0x40);
 	KUNIT_EXPECT_EQ(test, h->size, SZ_4K);
 	KUNIT_EXPECT_EQ(test, h->refs, refs);
 }
@@ -1866,24 +1971,23 @@ static void test_trace(struct kunit *test)
 	expect_heard(test, &heard_map, 1, 1);
 	KUNIT_EXPECT_EQ(test, heard_get.times, 0);
 
-	/* Looked up, bound, and by the binding that there is */
+	/* By a caller, and by a group, however many vectors that has */
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, 4, &iova), 0);
 	expect_heard(test, &heard_get, 1, 2);
-	desc_init(&desc, f->dev);
-	desc_init(&f->desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&desc, DOORBELL, 4), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
 	expect_heard(test, &heard_get, 2, 3);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL, 4), 0);
-	expect_heard(test, &heard_get, 3, 4);
+	KUNIT_ASSERT_EQ(test, prepare(&f->desc, f->dev, DOORBELL), 0);
+	expect_heard(test, &heard_get, 2, 3);
 
 	iommu_msi_release_desc(&desc);
-	expect_heard(test, &heard_put, 1, 3);
+	KUNIT_EXPECT_EQ(test, heard_put.times, 0);
 	iommu_msi_release_desc(&f->desc);
+	expect_heard(test, &heard_put, 1, 2);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
-	expect_heard(test, &heard_put, 3, 1);
+	expect_heard(test, &heard_put, 2, 1);
 	KUNIT_EXPECT_EQ(test, heard_unmap.times, 0);
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
-	expect_heard(test, &heard_put, 4, 0);
+	expect_heard(test, &heard_put, 3, 0);
 	expect_heard(test, &heard_unmap, 1, 0);
 	expect_heard(test, &heard_map, 1, 1);
 }
@@ -1898,6 +2002,9 @@ struct racer {
 	struct completion done;
 	void (*run)(struct racer *r);
 	struct iommu_domain *domain;
+	struct iommu_domain *other;
+	struct device *dev;
+	struct completion *over;
 	unsigned int id;
 	int bad;
 };
@@ -1962,11 +2069,14 @@ static void start_race(struct kunit *test, struct racer *racers,
 		       void (*first)(struct racer *r),
 		       void (*others)(struct racer *r))
 {
+	struct fixture *f = test->priv;
 	int i;
 
+	init_completion(&f->over);
 	for (i = 0; i < THREADS; i++) {
 		racers[i] = (struct racer) {
 			.run = i ? others : first, .domain = domain, .id = i,
+			.other = f->other, .dev = f->dev, .over = &f->over,
 		};
 		init_completion(&racers[i].done);
 		racers[i].task = kthread_create(race, &racers[i], "msi-race/%d", i);
@@ -2020,38 +2130,122 @@ static void race_cookie(struct racer *r)
 	r->bad = iommu_get_msi_cookie(r->domain);
 }
 
-/* Is it asleep, on the mutex that the test holds? */
-static bool is_blocked(struct racer *r)
-{
-	return READ_ONCE(r->task->__state) == TASK_UNINTERRUPTIBLE;
-}
-
-/* All have seen that there is no cookie when the first of them makes one */
 static void test_race_cookie(struct kunit *test)
 {
 	struct fixture *f = fixture_attach(test);
-	struct racer racers[THREADS];
 	struct iommu_msi_cookie *cookie;
-	unsigned int cookies = 0, tries;
+	unsigned int cookies, round;
 	unsigned long id;
+
+	for (round = 0; round < 100; round++) {
+		run_race(test, f->domain, race_cookie, race_cookie);
+		cookies = 0;
+		xa_for_each(&iommu_msi_cookies, id, cookie) {
+			KUNIT_EXPECT_PTR_EQ(test, cookie, f->domain->msi_cookie);
+			cookies++;
+		}
+		KUNIT_EXPECT_EQ(test, cookies, 1);
+		iommu_put_msi_cookie(f->domain);
+	}
+}
+
+/* Its window changes together with another's while doorbells come and go */
+static void race_apertures(struct racer *r)
+{
+	struct iommu_msi_aperture both[] = {
+		{ .domain = r->domain, }, { .domain = r->other },
+	};
+	int i, ret;
+
+	for (i = 0; i < 2000; i++) {
+		both[0].start = (u64)(i % 2 + 1) << 32;
+		both[0].end = both[0].start + SZ_1M - 1;
+		both[1].start = both[0].start;
+		both[1].end = both[0].end;
+		ret = iommu_msi_set_apertures(both, 2);
+		if (ret && ret != -EBUSY)
+			r->bad++;
+		cond_resched();
+	}
+}
+
+static void test_race_apertures(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct racer racers[THREADS];
 	int i;
 
-	mutex_lock(&iommu_msi_cookies_lock);
-	start_race(test, racers, f->domain, race_cookie, race_cookie);
-	for (i = 0; i < THREADS; i++) {
-		for (tries = 0; tries < 1000 && !is_blocked(&racers[i]); tries++)
-			msleep(20);
-		KUNIT_EXPECT_LT(test, tries, 1000);
-	}
-	KUNIT_EXPECT_NULL(test, f->domain->msi_cookie);
-	mutex_unlock(&iommu_msi_cookies_lock);
+	f->other = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	start_race(test, racers, f->domain, race_apertures, race_get_put);
 	end_race(test, racers);
+	/* Both changed each time, or none */
+	i = iommu_domain_msi_aperture_valid(f->other);
+	KUNIT_EXPECT_TRUE(test, i);
+	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->aperture_start,
+			f->other->msi_cookie->aperture_start);
+	iommu_domain_free(f->other);
+}
 
-	xa_for_each(&iommu_msi_cookies, id, cookie) {
-		KUNIT_EXPECT_PTR_EQ(test, cookie, f->domain->msi_cookie);
-		cookies++;
+/* Vectors come and go while the domain is replaced, detached and attached */
+static void race_replace(struct racer *r)
+{
+	struct iommu_domain *to[] = { r->other, r->domain };
+	int i;
+
+	for (i = 0; i < 400; i++) {
+		if (iommu_group_replace_domain(r->dev->iommu_group, to[i & 1]))
+			r->bad++;
+		if (i & 1) {
+			iommu_detach_device(r->domain, r->dev);
+			if (iommu_attach_device(r->domain, r->dev))
+				r->bad++;
+		}
+		cond_resched();
 	}
-	KUNIT_EXPECT_EQ(test, cookies, 1);
+	complete_all(r->over);
+}
+
+static void race_prepare(struct racer *r)
+{
+	phys_addr_t addr = DOORBELL + r->id / 2 * SZ_4K;
+	struct msi_desc desc;
+
+	desc_init(&desc, r->dev);
+	while (!completion_done(r->over)) {
+		if (iommu_dma_prepare_msi(&desc, addr))
+			r->bad++;
+		cond_resched();
+		/* Whatever came between, no domain is without its doorbell */
+		if (desc.iommu_msi_binding &&
+		    READ_ONCE(desc.iommu_msi_binding->lost))
+			r->bad++;
+		iommu_msi_release_desc(&desc);
+	}
+	/* In whatever domain it is by now */
+	if (iommu_dma_prepare_msi(&desc, addr) ||
+	    iommu_iova_to_phys(r->domain, message_of(&desc, addr)) != addr)
+		r->bad++;
+	iommu_msi_release_desc(&desc);
+}
+
+static void test_race_replace(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct racer racers[THREADS];
+	struct msi_desc desc;
+	u64 to;
+
+	f->other = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	/* One that stays, and never meets a domain where it is not mapped */
+	KUNIT_ASSERT_EQ(test, prepare(&desc, f->dev, DOORBELL + SZ_1M), 0);
+	to = message_of(&desc, DOORBELL + SZ_1M);
+	start_race(test, racers, f->domain, race_replace, race_prepare);
+	end_race(test, racers);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 1);
+	expect_mapped(test, f->domain, to, DOORBELL + SZ_1M);
+	KUNIT_EXPECT_EQ(test, refs_of(f->other, DOORBELL + SZ_1M), 0);
+	iommu_msi_release_desc(&desc);
+	iommu_domain_free(f->other);
 }
 
 /* --- allocation failures ------------------------------------------------- */
@@ -2157,14 +2351,15 @@ static int set_get_prepare(struct kunit *test)
 
 	return iommu_msi_set_aperture(f->domain, WINDOW, WINDOW_END) ?:
 	       get(f->domain, ALIGN(DOORBELL, SZ_4K) - 4, 8, &iova) ?:
-	       iommu_msi_prepare_desc(&f->desc, DOORBELL, 4);
+	       iommu_dma_prepare_msi(&f->desc, DOORBELL);
 }
 
 static void end_cookie(struct kunit *test, bool failed)
 {
 	struct fixture *f = test->priv;
 
-	KUNIT_EXPECT_EQ(test, !f->desc.iommu_msi_binding, failed);
+	if (failed)
+		KUNIT_EXPECT_NULL(test, f->desc.iommu_msi_binding);
 	iommu_msi_release_desc(&f->desc);
 	iommu_put_msi_cookie(f->domain);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
@@ -2176,57 +2371,15 @@ static void test_fail_alloc(struct kunit *test)
 	struct fixture *f = fixture_attach(test);
 
 	desc_init(&f->desc, f->dev);
-	/* Cookie, its id, table, bitmap, doorbell and binding */
+	/* Cookie, its id, doorbell, its place in the table, and binding */
 	fail_each(test, 3, set_get_prepare, end_cookie);
-}
-
-/* One more than the map covers at first */
-static int get_one_more(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	dma_addr_t iova;
-
-	return get(f->domain, DOORBELL - SZ_4K, 4, &iova);
-}
-
-static void put_one(struct kunit *test, bool failed)
-{
-	struct fixture *f = test->priv;
-
-	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL - SZ_4K), !failed);
-	if (!failed)
-		iommu_msi_put_doorbell_iova(f->domain, DOORBELL - SZ_4K);
-	KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 256);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 256);
-}
-
-static void test_fail_grow(struct kunit *test)
-{
-	struct fixture *f = fixture_attach(test);
-	dma_addr_t iova;
-	int i;
-
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
-						     WINDOW + SZ_4M - 1), 0);
-	for (i = 0; i < 256; i++)
-		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
-					  &iova), 0);
-	/* Doorbell, map, the mock's page table entry: the first two once only */
-	fail_each(test, 1, get_one_more, put_one);
-	KUNIT_EXPECT_GT(test, f->domain->msi_cookie->map_pages, 256);
-	for (i = 0; i < 256; i++) {
-		iova = 0;
-		KUNIT_EXPECT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
-					  &iova), 0);
-		KUNIT_EXPECT_EQ(test, iova, WINDOW + i * SZ_4K + 0x40);
-	}
 }
 
 static int replace_by_other(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	return iommu_group_replace_domain(f->dev->iommu_group, f->other);
+	return replace(f, f->other);
 }
 
 static void replace_back(struct kunit *test, bool failed)
@@ -2239,28 +2392,19 @@ static void replace_back(struct kunit *test, bool failed)
 	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(f->dev),
 			    failed ? f->domain : f->other);
 	if (!failed)
-		KUNIT_EXPECT_EQ(test, iommu_group_replace_domain(f->dev->iommu_group,
-								 f->domain), 0);
+		KUNIT_EXPECT_EQ(test, replace(f, f->domain), 0);
 }
 
-/* To a window in which the IOVA is beyond what the map covers at first */
 static void test_fail_replace(struct kunit *test)
 {
-	struct fixture *f = fixture_attach(test);
+	struct fixture *f = fixture_window(test);
 
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW + SZ_2M,
-						     WINDOW + SZ_4M - 1), 0);
-	desc_init(&f->desc, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_prepare_desc(&f->desc, DOORBELL, 4), 0);
-	f->other = mock_domain_for(test, f->dev);
-	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->other, WINDOW,
-						     WINDOW + SZ_4M - 1), 0);
-	KUNIT_ASSERT_EQ(test, f->other->msi_cookie->map_pages, 256);
+	KUNIT_ASSERT_EQ(test, prepare(&f->desc, f->dev, DOORBELL), 0);
+	f->other = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
 
-	/* Doorbell, map, the mock's page table entry: the first two once only */
-	fail_each(test, 1, replace_by_other, replace_back);
-	KUNIT_EXPECT_GT(test, f->other->msi_cookie->map_pages, 512);
-	expect_mapped(test, f->domain, WINDOW + SZ_2M + 0x40, DOORBELL);
+	/* Doorbell, its place in the table, the mock's page table entry */
+	fail_each(test, 2, replace_by_other, replace_back);
+	expect_mapped(test, f->domain, place(f->domain, DOORBELL), DOORBELL);
 	iommu_domain_free(f->other);
 	iommu_msi_release_desc(&f->desc);
 }
@@ -2272,15 +2416,13 @@ static int register_and_survey(struct kunit *test)
 	struct iommu_msi_survey survey;
 	int ret;
 
-	ret = iommu_msi_register_doorbell(irqs, DOORBELL, DOORBELL, 4);
+	ret = register_bytes(irqs, DOORBELL, 4);
 	if (ret)
 		return ret;
 	iommu_msi_survey_init(&survey, SZ_4K);
 	ret = iommu_msi_survey_device(f->dev, &survey);
-	/* One that needs a node of the survey's xarray is counted, or fails */
 	if (survey.pages != !ret)
 		ret = -EBADE;
-	iommu_msi_survey_end(&survey);
 	return ret;
 }
 
@@ -2306,11 +2448,12 @@ static void test_fail_survey(struct kunit *test)
 static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE_PARAM(test_share, granule_gen_params),
 	KUNIT_CASE_PARAM(test_straddle, granule_gen_params),
-	KUNIT_CASE_PARAM(test_wake, granule_gen_params),
 	KUNIT_CASE(test_bad_doorbell),
 	KUNIT_CASE(test_full),
-	KUNIT_CASE(test_map_grows),
+	KUNIT_CASE(test_max_pages),
 	KUNIT_CASE(test_fail_map),
+	KUNIT_CASE(test_fail_unmap),
+	KUNIT_CASE(test_numbers),
 	KUNIT_CASE(test_aperture),
 	KUNIT_CASE(test_aperture_edges),
 	KUNIT_CASE(test_aperture_geometry),
@@ -2325,13 +2468,15 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_desc_extent),
 	KUNIT_CASE(test_desc_fails),
 	KUNIT_CASE(test_desc_untranslated),
+	KUNIT_CASE(test_alloc_by_bus),
 	KUNIT_CASE(test_hw_msi),
 #ifdef CONFIG_IOMMU_DMA
 	KUNIT_CASE(test_desc_dma),
 #endif
 	KUNIT_CASE(test_replace),
+	KUNIT_CASE(test_replace_order),
 	KUNIT_CASE(test_replace_pages),
-	KUNIT_CASE(test_replace_huge),
+	KUNIT_CASE(test_finish_at_attach),
 	KUNIT_CASE(test_apertures),
 	KUNIT_CASE(test_usage),
 	KUNIT_CASE(test_parse_window),
@@ -2349,9 +2494,10 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE_SLOW(test_race_get_put),
 	KUNIT_CASE_SLOW(test_race_geometry),
 	KUNIT_CASE(test_race_cookie),
+	KUNIT_CASE_SLOW(test_race_apertures),
+	KUNIT_CASE_SLOW(test_race_replace),
 #ifdef CONFIG_FAILSLAB
 	KUNIT_CASE(test_fail_alloc),
-	KUNIT_CASE(test_fail_grow),
 	KUNIT_CASE(test_fail_replace),
 	KUNIT_CASE(test_fail_survey),
 #endif

@@ -2,10 +2,10 @@
 /*
  * The doorbells that a machine has, and what devices ask of an MSI window
  *
- * Irqchips say where their doorbells are and what else may be exposed along
- * with them. That decides how many pages of a window a device needs, and
- * whether a page may be mapped at all. And a device whose owner sets no window
- * gets one from here.
+ * Irqchips say where their doorbells are. That gives each of their pages a
+ * number, which decides where it goes in a window, tells how many pages a device
+ * needs, and what is exposed to whoever owns a device. And a device whose owner
+ * sets no window gets one from here.
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 
@@ -26,80 +26,160 @@
 
 #include "msi-iommu.h"
 
-/* The file is a part of msi-iommu, and so are its parameters */
-#undef MODULE_PARAM_PREFIX
-#define MODULE_PARAM_PREFIX "msi_iommu."
+/* Doorbell pages, whatever the kernel's and the IOMMU's are */
+#define IOMMU_MSI_PAGE_SHIFT	12U
+/* A larger frame has one doorbell for each device */
+#define IOMMU_MSI_FRAME_PAGES	16
 
-bool iommu_msi_allow_unsafe_doorbells;
-module_param_named(allow_unsafe_doorbells, iommu_msi_allow_unsafe_doorbells, bool, 0600);
-MODULE_PARM_DESC(allow_unsafe_doorbells,
-		 "Map a doorbell even if the smallest page of the IOMMU exposes registers next to it (default: no)");
+/* The number of each doorbell page of the machine by its PFN; kept for ever */
+static DEFINE_XARRAY(iommu_msi_numbers);
+/* The next one, protected by the xarray's lock */
+static unsigned int iommu_msi_numbered;
 
 /**
- * struct iommu_msi_frame - a doorbell that an irqchip has registered
+ * struct iommu_msi_frame - doorbells that an irqchip has registered
  * @node: in iommu_msi_frames
  * @domain: irq domain whose interrupts arrive there
- * @addr: physical address that messages are written to, lowest if several
- * @start: first byte of what is harmless when exposed with it
- * @last: last byte
+ * @first: lowest byte that messages are written to
+ * @last: highest byte
+ * @harmless: what may be exposed along with it
+ * @index: how many were registered before
+ * @warned: what else is exposed has been said
  * @rcu: readers of iommu_msi_frames may hold on to it
  *
- * Nothing in it changes once it is listed.
+ * Nothing but @warned changes once it is listed.
  */
 struct iommu_msi_frame {
 	struct list_head node;
 	struct irq_domain *domain;
-	phys_addr_t addr;
-	phys_addr_t start;
+	phys_addr_t first;
 	phys_addr_t last;
+	struct range harmless;
+	unsigned int index;
+	atomic_t warned;
 	struct rcu_head rcu;
 };
 
 /* Changed under the mutex, read under RCU */
 static LIST_HEAD(iommu_msi_frames);
 static DEFINE_MUTEX(iommu_msi_frames_lock);
+static unsigned int iommu_msi_frames_registered;
+
+/* The lowest number of a doorbell page in [first, last], or -ENOENT */
+static int iommu_msi_lowest_number(unsigned long first, unsigned long last)
+{
+	int lowest = INT_MAX;
+	unsigned long pfn;
+	void *entry;
+
+	xa_for_each_range(&iommu_msi_numbers, pfn, entry, first, last)
+		lowest = min_t(int, lowest, xa_to_value(entry));
+	return lowest == INT_MAX ? -ENOENT : lowest;
+}
+
+/* Gives the doorbell page a number for ever; its place has been reserved */
+static void iommu_msi_give_number(unsigned long pfn)
+{
+	if (!xa_load(&iommu_msi_numbers, pfn))
+		__xa_store(&iommu_msi_numbers, pfn,
+			   xa_mk_value(iommu_msi_numbered++), GFP_NOWAIT);
+}
+
+/*
+ * The number of the doorbell page that @addr is in; of the lowest one in an IOMMU
+ * page of more. What was not registered gets one here. -ENOMEM if it cannot.
+ */
+int iommu_msi_number(phys_addr_t addr, unsigned int pgshift)
+{
+	unsigned int order = max(pgshift, IOMMU_MSI_PAGE_SHIFT) - IOMMU_MSI_PAGE_SHIFT;
+	unsigned long pfn = addr >> IOMMU_MSI_PAGE_SHIFT;
+	unsigned long first = pfn >> order << order;
+	unsigned long last = first + (1UL << order) - 1;
+	int number, ret;
+
+	number = iommu_msi_lowest_number(first, last);
+	if (number >= 0)
+		return number;
+
+	ret = xa_reserve(&iommu_msi_numbers, pfn, GFP_KERNEL);
+	if (ret)
+		return ret;
+	xa_lock(&iommu_msi_numbers);
+	/* Somebody else may have been faster, with a page beside it */
+	if (iommu_msi_lowest_number(first, last) < 0)
+		iommu_msi_give_number(pfn);
+	xa_unlock(&iommu_msi_numbers);
+	return iommu_msi_lowest_number(first, last);
+}
+
+/* One after the other; what cannot be had is numbered when it is first used */
+static void iommu_msi_number_frame(const struct iommu_msi_frame *frame)
+{
+	unsigned long first = frame->first >> IOMMU_MSI_PAGE_SHIFT;
+	unsigned long last = frame->last >> IOMMU_MSI_PAGE_SHIFT;
+	unsigned long pfn;
+	int ret = 0;
+
+	if (last - first >= IOMMU_MSI_FRAME_PAGES)
+		return;
+	for (pfn = first; pfn <= last && !ret; pfn++)
+		ret = xa_reserve(&iommu_msi_numbers, pfn, GFP_KERNEL);
+
+	xa_lock(&iommu_msi_numbers);
+	for (pfn = first; pfn <= last && !ret; pfn++)
+		iommu_msi_give_number(pfn);
+	xa_unlock(&iommu_msi_numbers);
+}
 
 /**
- * iommu_msi_register_doorbell - Tell of a doorbell that the machine has
- * @domain: irq domain whose interrupts arrive at the doorbell; an ancestor of
+ * iommu_msi_register_doorbell - Tell of doorbells that the machine has
+ * @domain: irq domain whose interrupts arrive at the doorbells; an ancestor of
  *	    those of the devices, or their own
- * @addr: physical address that devices write to; the lowest, if there are
- *	  several next to each other
- * @start: first byte of the frame that @addr is in
- * @size: bytes of that frame, which holds nothing but doorbells
+ * @doorbell: first and last byte, by physical address, that messages are written
+ *	      to
+ * @harmless: first and last byte of what may be exposed to who owns a device: a
+ *	      frame that holds nothing but doorbells
  *
- * Where the smallest page of an IOMMU reaches beyond the frame, devices that
- * user space owns could write to whatever else is there. Such a page is not
- * mapped unless the administrator allows it.
+ * This is advice. The doorbell of an irqchip that does not call it, or whose call
+ * fails, is mapped all the same; but where in a window depends on when it is
+ * first used, how many pages a window needs does not include it, and what is
+ * exposed with it is not said. So an irqchip logs a failure, and goes on.
  *
  * Context: Process context. May sleep.
- * Return: 0; -EINVAL if @addr is outside of the frame; -ENOMEM.
+ * Return: 0; -EINVAL if @doorbell ends before it starts; -ENOMEM.
  */
-int iommu_msi_register_doorbell(struct irq_domain *domain, phys_addr_t addr,
-				phys_addr_t start, phys_addr_t size)
+int iommu_msi_register_doorbell(struct irq_domain *domain,
+				const struct range *doorbell,
+				const struct range *harmless)
 {
 	struct iommu_msi_frame *frame;
 
-	if (addr < start || addr - start >= size)
+	if (doorbell->end < doorbell->start)
 		return -EINVAL;
 
 	frame = kzalloc(sizeof(*frame), GFP_KERNEL);
 	if (!frame)
 		return -ENOMEM;
 	frame->domain = domain;
-	frame->addr = addr;
-	frame->start = start;
-	frame->last = start + size - 1;
+	frame->first = doorbell->start;
+	frame->last = doorbell->end;
+	/* Messages reach all of the doorbells anyway */
+	frame->harmless.start = min(doorbell->start, harmless->start);
+	frame->harmless.end = max(doorbell->end, harmless->end);
 
 	guard(mutex)(&iommu_msi_frames_lock);
+	frame->index = iommu_msi_frames_registered++;
+	iommu_msi_number_frame(frame);
 	list_add_tail_rcu(&frame->node, &iommu_msi_frames);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(iommu_msi_register_doorbell);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_register_doorbell, IOMMU_MSI);
 
 /**
  * iommu_msi_unregister_doorbells - Tell that an irq domain is going away
  * @domain: irq domain as given to iommu_msi_register_doorbell()
+ *
+ * The pages of its doorbells keep their numbers.
  *
  * Context: Process context. May sleep.
  */
@@ -115,32 +195,29 @@ void iommu_msi_unregister_doorbells(struct irq_domain *domain)
 		kfree_rcu(frame, rcu);
 	}
 }
-EXPORT_SYMBOL_GPL(iommu_msi_unregister_doorbells);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_unregister_doorbells, IOMMU_MSI);
 
 /*
- * Are the pages from @pa on, which hold the doorbell at @addr, harmless when
- * devices that user space owns can write to them? Nothing is known of a
- * doorbell that nobody has registered: it is its caller's business.
+ * Says what else devices that user space owns can write to now that the pages
+ * from @pa on are mapped for the doorbell at @addr. Whoever set the window has
+ * seen to it that the user may.
  */
-int iommu_msi_check_exposure(phys_addr_t addr, phys_addr_t pa, size_t size)
+void iommu_msi_warn_exposure(phys_addr_t addr, phys_addr_t pa, size_t size)
 {
-	phys_addr_t last = pa + size - 1;
+	phys_addr_t last = pa + (size - 1);
 	struct iommu_msi_frame *frame;
 
 	guard(rcu)();
 	list_for_each_entry_rcu(frame, &iommu_msi_frames, node) {
-		if (addr < frame->start || addr > frame->last)
+		if (addr < frame->first || addr > frame->last)
 			continue;
-		if (pa >= frame->start && last <= frame->last)
-			return 0;
-		if (iommu_msi_allow_unsafe_doorbells)
-			return 0;
-		pr_err_ratelimited("the page of MSI doorbell %pa is %pa-%pa and would expose what is outside of %pa-%pa to user space; msi_iommu.allow_unsafe_doorbells=1 allows it\n",
-				   &addr, &pa, &last, &frame->start,
-				   &frame->last);
-		return -EPERM;
+		if ((pa < frame->harmless.start || last > frame->harmless.end) &&
+		    !atomic_xchg(&frame->warned, 1))
+			pr_warn("the page of MSI doorbell %pa is %pa-%pa and exposes what is outside of %#llx-%#llx to the owner of a device\n",
+				&addr, &pa, &last, frame->harmless.start,
+				frame->harmless.end);
+		return;
 	}
-	return 0;
 }
 
 static bool iommu_msi_domain_descends(const struct irq_domain *domain,
@@ -153,28 +230,17 @@ static bool iommu_msi_domain_descends(const struct irq_domain *domain,
 }
 
 /* Some PCI devices cannot write a message to an address above 4 GiB */
-static dma_addr_t iommu_msi_device_limit(struct device *dev)
+static u64 iommu_msi_device_limit(struct device *dev)
 {
-	struct pci_dev *pdev;
-	u16 flags;
-
-	if (!dev_is_pci(dev))
-		return U64_MAX;
-
-	pdev = to_pci_dev(dev);
 	/* Known since the device was found; the bits beside it change */
-	if (data_race(!!pdev->no_64bit_msi))
-		return U32_MAX;
-	if (pdev->msi_cap &&
-	    !pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags) &&
-	    !(flags & PCI_MSI_FLAGS_64BIT))
+	if (dev_is_pci(dev) && data_race(!!to_pci_dev(dev)->no_64bit_msi))
 		return U32_MAX;
 	return U64_MAX;
 }
 
 /**
  * iommu_msi_survey_init - Begin to ask devices what they need of a window
- * @survey: to be ended by iommu_msi_survey_end()
+ * @survey: where the answers are gathered
  * @page_size: bytes of a page in the window
  */
 void iommu_msi_survey_init(struct iommu_msi_survey *survey,
@@ -184,22 +250,24 @@ void iommu_msi_survey_init(struct iommu_msi_survey *survey,
 		.page_size = page_size,
 		.limit = U64_MAX,
 	};
-	xa_init(&survey->pfns);
 }
-EXPORT_SYMBOL_GPL(iommu_msi_survey_init);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_init, IOMMU_MSI);
 
-/* Counts each page once, however many devices and doorbells share it */
-static int iommu_msi_survey_frame(struct iommu_msi_survey *survey,
-				  const struct iommu_msi_frame *frame)
+/*
+ * Counts the pages of each frame once, however many devices share it. Of a frame
+ * with a doorbell for each device every device has one.
+ */
+static void iommu_msi_survey_frame(struct iommu_msi_survey *survey,
+				   const struct iommu_msi_frame *frame)
 {
-	unsigned long pfn = frame->addr >> __ffs(survey->page_size);
-	int ret;
+	unsigned int pgshift = __ffs(survey->page_size);
+	u64 pages = (frame->last >> pgshift) - (frame->first >> pgshift) + 1;
 
-	ret = xa_insert(&survey->pfns, pfn, xa_mk_value(1), GFP_KERNEL);
-	if (ret)
-		return ret == -EBUSY ? 0 : ret;
-	survey->pages++;
-	return 0;
+	if (frame->last - frame->first >= IOMMU_MSI_FRAME_PAGES << IOMMU_MSI_PAGE_SHIFT)
+		survey->pages++;
+	else if (frame->index < IOMMU_MSI_SURVEY_FRAMES &&
+		 !__test_and_set_bit(frame->index, survey->frames))
+		survey->pages += pages;
 }
 
 static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
@@ -227,14 +295,13 @@ static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
  * In the form that iommu_group_for_each_dev() takes.
  *
  * Context: Process context. May sleep.
- * Return: 0; -ENOMEM.
+ * Return: 0.
  */
 int iommu_msi_survey_device(struct device *dev, void *data)
 {
 	struct irq_domain *domain = dev_get_msi_domain(dev);
 	struct iommu_msi_survey *survey = data;
 	struct iommu_msi_frame *frame;
-	int ret;
 
 	survey->devices++;
 	iommu_msi_survey_regions(survey, dev);
@@ -243,17 +310,13 @@ int iommu_msi_survey_device(struct device *dev, void *data)
 
 	survey->limit = min(survey->limit, iommu_msi_device_limit(dev));
 
-	guard(mutex)(&iommu_msi_frames_lock);
-	list_for_each_entry(frame, &iommu_msi_frames, node) {
-		if (!iommu_msi_domain_descends(domain, frame->domain))
-			continue;
-		ret = iommu_msi_survey_frame(survey, frame);
-		if (ret)
-			return ret;
-	}
+	guard(rcu)();
+	list_for_each_entry_rcu(frame, &iommu_msi_frames, node)
+		if (iommu_msi_domain_descends(domain, frame->domain))
+			iommu_msi_survey_frame(survey, frame);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(iommu_msi_survey_device);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_device, IOMMU_MSI);
 
 /**
  * iommu_msi_survey_check - Tell whether a window does for the devices
@@ -279,17 +342,7 @@ int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
 	}
 	return 0;
 }
-EXPORT_SYMBOL_GPL(iommu_msi_survey_check);
-
-/**
- * iommu_msi_survey_end - End a survey
- * @survey: begun by iommu_msi_survey_init(); its counts stay
- */
-void iommu_msi_survey_end(struct iommu_msi_survey *survey)
-{
-	xa_destroy(&survey->pfns);
-}
-EXPORT_SYMBOL_GPL(iommu_msi_survey_end);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_check, IOMMU_MSI);
 
 /* What VMMs know, and leave free of memory */
 #define IOMMU_MSI_WINDOW_START	0x8000000ULL
@@ -310,6 +363,10 @@ int iommu_msi_parse_window(const char *val, struct range *window)
 	if (!text || kstrtou64(first, 0, &window->start) ||
 	    kstrtou64(strim(text), 0, &window->end) ||
 	    window->start >= window->end)
+		return -EINVAL;
+	/* What a reserved region can tell */
+	if (window->end > PHYS_ADDR_MAX ||
+	    window->end - window->start >= SIZE_MAX)
 		return -EINVAL;
 	/* The smallest page of any IOMMU divides 64K */
 	if ((window->start | (window->end + 1)) & (SZ_64K - 1))
@@ -443,4 +500,4 @@ void iommu_msi_get_resv_region(struct device *dev, struct list_head *head)
 	if (region)
 		list_add_tail(&region->list, head);
 }
-EXPORT_SYMBOL_GPL(iommu_msi_get_resv_region);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_get_resv_region, IOMMU_MSI);

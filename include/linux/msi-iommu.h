@@ -8,22 +8,18 @@
 #include <linux/errno.h>
 #include <linux/iommu.h>
 #include <linux/msi.h>
-#include <linux/xarray.h>
-
-struct iommu_msi_table;
+#include <linux/range.h>
 
 /**
  * struct iommu_msi_aperture - a domain and the MSI window that it shall have
  * @domain: the domain
  * @start: first IOVA, in bytes
  * @end: last IOVA, in bytes, inclusive
- * @table: for iommu_msi_set_apertures() alone
  */
 struct iommu_msi_aperture {
 	struct iommu_domain *domain;
-	dma_addr_t start;
-	dma_addr_t end;
-	struct iommu_msi_table *table;
+	u64 start;
+	u64 end;
 };
 
 /**
@@ -38,16 +34,20 @@ struct iommu_msi_usage {
 	unsigned long total_pages;
 };
 
+/* Of how many registered doorbells the first that count */
+#define IOMMU_MSI_SURVEY_FRAMES	256
+
 /**
  * struct iommu_msi_survey - what a set of devices asks of an MSI window
  * @page_size: bytes of a page in the window
  * @devices: devices asked
- * @pages: pages that the doorbells of those need that are translated
+ * @pages: pages that the doorbells need at most of those that are translated: of
+ *	   several doorbells of an irq domain a device may use any
  * @limit: last address that all of those can write a message to
  * @hw_msi: for some device the IOMMU lets a range of doorbells pass
  * @hw_start: first byte of that range
  * @hw_last: last byte of that range
- * @pfns: pages that have been counted
+ * @frames: those that have been counted, by their index
  */
 struct iommu_msi_survey {
 	unsigned long page_size;
@@ -57,49 +57,8 @@ struct iommu_msi_survey {
 	bool hw_msi;
 	dma_addr_t hw_start;
 	dma_addr_t hw_last;
-	struct xarray pfns;
+	DECLARE_BITMAP(frames, IOMMU_MSI_SURVEY_FRAMES);
 };
-
-#ifdef CONFIG_IRQ_MSI_IOMMU
-
-int iommu_msi_prepare_desc(struct msi_desc *desc, phys_addr_t addr, size_t size);
-
-/**
- * iommu_msi_compose_msg - Apply the IOMMU's translation to an MSI message
- * @desc: descriptor prepared by iommu_msi_prepare_desc()
- * @msg: message with the physical address of the doorbell, or of a register
- *	 within the extent that was prepared
- *
- * Context: Any context. One addition.
- */
-static inline void iommu_msi_compose_msg(const struct msi_desc *desc,
-					 struct msi_msg *msg)
-{
-	u64 addr;
-
-	if (!desc->iommu_msi_offset)
-		return;
-
-	addr = (u64)msg->address_hi << 32 | msg->address_lo;
-	addr += desc->iommu_msi_offset;
-	msg->address_hi = upper_32_bits(addr);
-	msg->address_lo = lower_32_bits(addr);
-}
-
-#else /* CONFIG_IRQ_MSI_IOMMU */
-
-static inline int iommu_msi_prepare_desc(struct msi_desc *desc,
-					 phys_addr_t addr, size_t size)
-{
-	return 0;
-}
-
-static inline void iommu_msi_compose_msg(const struct msi_desc *desc,
-					 struct msi_msg *msg)
-{
-}
-
-#endif /* CONFIG_IRQ_MSI_IOMMU */
 
 #ifdef CONFIG_IOMMU_MSI
 
@@ -107,10 +66,12 @@ int iommu_get_msi_cookie(struct iommu_domain *domain);
 void iommu_put_msi_cookie(struct iommu_domain *domain);
 int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 			   dma_addr_t end);
-int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
+int iommu_msi_set_apertures(const struct iommu_msi_aperture *apertures,
 			    unsigned int count);
 void iommu_msi_get_usage(struct iommu_domain *domain,
 			 struct iommu_msi_usage *usage);
+void iommu_domain_msi_geometry(struct iommu_domain *domain,
+			       struct iommu_domain_msi_geometry *geometry);
 bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain);
 
 int iommu_msi_get_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr,
@@ -122,8 +83,9 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg);
 
 void iommu_msi_release_desc(struct msi_desc *desc);
 
-int iommu_msi_register_doorbell(struct irq_domain *domain, phys_addr_t addr,
-				phys_addr_t start, phys_addr_t size);
+int iommu_msi_register_doorbell(struct irq_domain *domain,
+				const struct range *doorbell,
+				const struct range *harmless);
 void iommu_msi_unregister_doorbells(struct irq_domain *domain);
 
 void iommu_msi_get_resv_region(struct device *dev, struct list_head *head);
@@ -133,7 +95,6 @@ void iommu_msi_survey_init(struct iommu_msi_survey *survey,
 int iommu_msi_survey_device(struct device *dev, void *data);
 int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
 			   dma_addr_t start, dma_addr_t end);
-void iommu_msi_survey_end(struct iommu_msi_survey *survey);
 
 #else /* CONFIG_IOMMU_MSI */
 
@@ -152,8 +113,9 @@ static inline int iommu_msi_set_aperture(struct iommu_domain *domain,
 	return -ENODEV;
 }
 
-static inline int iommu_msi_set_apertures(struct iommu_msi_aperture *apertures,
-					  unsigned int count)
+static inline int
+iommu_msi_set_apertures(const struct iommu_msi_aperture *apertures,
+			unsigned int count)
 {
 	return count ? -ENODEV : 0;
 }
@@ -162,6 +124,13 @@ static inline void iommu_msi_get_usage(struct iommu_domain *domain,
 				       struct iommu_msi_usage *usage)
 {
 	*usage = (struct iommu_msi_usage) {};
+}
+
+static inline void
+iommu_domain_msi_geometry(struct iommu_domain *domain,
+			  struct iommu_domain_msi_geometry *geometry)
+{
+	*geometry = (struct iommu_domain_msi_geometry) {};
 }
 
 static inline bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain)
@@ -197,9 +166,8 @@ static inline void iommu_msi_release_desc(struct msi_desc *desc)
 }
 
 static inline int iommu_msi_register_doorbell(struct irq_domain *domain,
-					      phys_addr_t addr,
-					      phys_addr_t start,
-					      phys_addr_t size)
+					      const struct range *doorbell,
+					      const struct range *harmless)
 {
 	return 0;
 }
@@ -229,10 +197,6 @@ static inline int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
 					 dma_addr_t start, dma_addr_t end)
 {
 	return -ENODEV;
-}
-
-static inline void iommu_msi_survey_end(struct iommu_msi_survey *survey)
-{
 }
 
 #endif /* CONFIG_IOMMU_MSI */

@@ -13,7 +13,7 @@
 #include "lsmsi.h"
 
 #define DEBUG	"/sys/kernel/debug"
-#define TABLES	DEBUG "/iommu/msi/"
+#define TABLES	DEBUG "/iommu_msi/"
 
 /* --- why a table cannot be opened ------------------------------------------- */
 
@@ -48,9 +48,6 @@ static void explain_missing(const struct inventory *inv, const char *path)
 		complain("debugfs is not mounted on %s" DEBUG ": mount -t debugfs debugfs %s" DEBUG
 			 " (the kernel needs CONFIG_DEBUG_FS=y)",
 			 inv->root, inv->root);
-	else if (!exists(inv, DEBUG "/iommu"))
-		complain("the kernel has no %s" DEBUG "/iommu: use a kernel with CONFIG_IOMMU_DEBUGFS=y",
-			 inv->root);
 	else if (!exists(inv, TABLES "domains"))
 		complain("the kernel has no %s" TABLES "domains: use a kernel with the MSI doorbell layer and CONFIG_IOMMU_MSI=y",
 			 inv->root);

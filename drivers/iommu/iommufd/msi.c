@@ -158,7 +158,6 @@ static int iommufd_ioas_try_window(struct iommufd_ctx *ictx,
 						     apertures);
 		up_write(&ioas->iopt.iova_rwsem);
 	}
-	iommu_msi_survey_end(&survey);
 	return rc;
 }
 
@@ -172,7 +171,7 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 	lockdep_assert_held(&ioas->mutex);
 
 	apertures = kcalloc(list_count_nodes(&ioas->hwpt_list),
-			    sizeof(*apertures), GFP_KERNEL);
+			    sizeof(*apertures), GFP_KERNEL_ACCOUNT);
 	if (!apertures)
 		return -ENOMEM;
 	do {
@@ -283,8 +282,11 @@ int iommufd_msi_option(struct iommu_option *cmd, struct iommufd_ctx *ictx)
 	return iommufd_ioas_msi_option(cmd, ictx);
 }
 
-/* The window and its pages; of several domains, of the one with fewest left */
-static void iommufd_msi_info_domain(struct iommu_msi_info *cmd,
+/*
+ * The window and its pages; of several domains, of the one with fewest left.
+ * Returns whether a doorbell is mapped in this one.
+ */
+static bool iommufd_msi_info_domain(struct iommu_msi_info *cmd,
 				    struct iommu_domain *domain)
 {
 	struct iommu_domain_msi_geometry geometry = {};
@@ -293,10 +295,10 @@ static void iommufd_msi_info_domain(struct iommu_msi_info *cmd,
 	iommu_domain_get_attr(domain, DOMAIN_ATTR_MSI_GEOMETRY, &geometry);
 	iommu_msi_get_usage(domain, &usage);
 	if (!geometry.iommu_msi_supported || !usage.total_pages)
-		return;
+		return false;
 	if (cmd->out_flags & IOMMU_MSI_INFO_TRANSLATED &&
 	    usage.total_pages - usage.used_pages >= cmd->out_pages_free)
-		return;
+		return usage.used_pages;
 
 	cmd->out_flags |= IOMMU_MSI_INFO_TRANSLATED;
 	cmd->out_start = geometry.aperture_start;
@@ -304,6 +306,7 @@ static void iommufd_msi_info_domain(struct iommu_msi_info *cmd,
 	cmd->out_granule = usage.page_size;
 	cmd->out_pages_used = usage.used_pages;
 	cmd->out_pages_free = usage.total_pages - usage.used_pages;
+	return usage.used_pages;
 }
 
 static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
@@ -313,6 +316,7 @@ static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
 {
 	struct iommufd_hwpt_paging *hwpt_paging;
 	struct iommu_msi_survey survey;
+	bool used = false;
 	int rc;
 
 	guard(mutex)(&ioas->mutex);
@@ -325,11 +329,10 @@ static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
 	}
 	list_for_each_entry(hwpt_paging, &ioas->hwpt_list, hwpt_item)
 		if (!only || only == hwpt_paging)
-			iommufd_msi_info_domain(cmd, hwpt_paging->common.domain);
+			used |= iommufd_msi_info_domain(cmd, hwpt_paging->common.domain);
 
 	iommu_msi_survey_init(&survey, cmd->out_granule);
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
-	iommu_msi_survey_end(&survey);
 	if (rc)
 		return rc;
 
@@ -340,7 +343,7 @@ static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
 		cmd->out_start = survey.hw_start;
 		cmd->out_last = survey.hw_last;
 	}
-	if (!cmd->out_pages_used &&
+	if (!used &&
 	    (!survey.devices || cmd->out_flags & IOMMU_MSI_INFO_TRANSLATED))
 		cmd->out_flags |= IOMMU_MSI_INFO_PROGRAMMABLE;
 	return 0;

@@ -18,6 +18,7 @@
 #if __has_include(<linux/msi-iommu.h>)
 #define SERIES
 #include <linux/msi-iommu.h>
+MODULE_IMPORT_NS(IOMMU_MSI);
 #endif
 
 #define PROT		(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
@@ -29,12 +30,15 @@
 #define FIRST_DOORBELL	(1ULL << 38)
 #define GRANULE		SZ_4K
 
-/* iommu_msi_prepare_desc, or iommu_dma_prepare_msi without the series */
+/* iommu_dma_prepare_msi */
 static unsigned long prepare;
 module_param(prepare, ulong, 0444);
 /* iommu_msi_release_desc, or 0 */
 static unsigned long release;
 module_param(release, ulong, 0444);
+/* iommu_put_msi_cookie, or 0 */
+static unsigned long put_cookie;
+module_param(put_cookie, ulong, 0444);
 
 struct target {
 	struct device *dev;
@@ -56,9 +60,9 @@ static inline int window_open(struct iommu_domain *domain, unsigned long pages)
 
 static inline int desc_prepare(struct msi_desc *desc, phys_addr_t pa)
 {
-	int (*function)(struct msi_desc *, phys_addr_t, size_t) = (void *)prepare;
+	int (*function)(struct msi_desc *, phys_addr_t) = (void *)prepare;
 
-	return function(desc, pa, sizeof(u32));
+	return function(desc, pa);
 }
 
 static inline void desc_release(struct msi_desc *desc)

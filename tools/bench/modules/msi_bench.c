@@ -161,10 +161,11 @@ static int subject_open(struct subject *subject, bool mock)
 
 static void subject_close(struct subject *subject)
 {
-#ifdef SERIES
+	void (*function)(struct iommu_domain *) = (void *)put_cookie;
+
 	/* Before the real page table could be asked for what the mock mapped */
-	iommu_put_msi_cookie(subject->target.domain);
-#endif
+	if (function)
+		function(subject->target.domain);
 	subject->target.domain->ops = subject->ops;
 	target_close(&subject->target);
 	settle();
@@ -353,7 +354,7 @@ static int bench_cycle(bool mock, unsigned int others)
 static inline void desc_compose(struct msi_desc *desc)
 {
 #ifdef SERIES
-	iommu_msi_compose_msg(desc, &msg);
+	iommu_dma_compose_msi_msg(desc, &msg);
 #else
 	void (*function)(struct msi_desc *, struct msi_msg *) = (void *)compose;
 

@@ -106,8 +106,8 @@ static void file_use(struct op *op, int first, enum what what)
 
 void prepare_debug_open(struct op *op)
 {
-	file_open(op, DEBUG, "/sys/kernel/debug/iommu/msi/domains",
-		  "/sys/kernel/debug/iommu/msi/groups");
+	file_open(op, DEBUG, "/sys/kernel/debug/iommu_msi/domains",
+		  "/sys/kernel/debug/iommu_msi/groups");
 }
 
 void prepare_debug_read(struct op *op) { file_use(op, DEBUG, READ); }
@@ -117,8 +117,9 @@ void prepare_debug_write(struct op *op) { file_use(op, DEBUG, WRITE); }
 
 void prepare_param_open(struct op *op)
 {
-	file_open(op, PARAM, "/sys/module/msi_iommu/parameters/allow_unsafe_doorbells",
+	file_open(op, PARAM, "/sys/module/msi_iommu/parameters/window",
 		  "/sys/module/msi_iommu/parameters/window");
+	op->flags = O_RDONLY;	/* even root may do no more */
 }
 
 void prepare_param_read(struct op *op) { file_use(op, PARAM, PREAD); }

@@ -100,7 +100,7 @@ const struct kind kinds[] = {
 	[DEBUG_WRITE] = { "debugfs write", prepare_debug_write, NULL, .never = true, .weight = 1 },
 	[PARAM_OPEN] = { "parameter open", prepare_param_open, opened, .weight = 1 },
 	[PARAM_READ] = { "parameter read", prepare_param_read, NULL, .weight = 1 },
-	[PARAM_WRITE] = { "parameter write", prepare_param_write, NULL, .weight = 2 },
+	[PARAM_WRITE] = { "parameter write", prepare_param_write, NULL, .never = true, .weight = 1 },
 };
 const int kind_count = ARRAY_SIZE(kinds);
 

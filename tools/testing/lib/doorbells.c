@@ -7,7 +7,23 @@
 
 #include "doorbells.h"
 
-#define TABLE	"/sys/kernel/debug/iommu/msi/domains"
+#define TABLE	"/sys/kernel/debug/iommu_msi/domains"
+#define GROUPS	"/sys/kernel/debug/iommu_msi/groups"
+
+static int vectors_read(struct doorbells *d)
+{
+	FILE *file = fopen(GROUPS, "re");
+	uint64_t vectors;
+	char line[256];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "vectors %*u %*x %*x %" SCNu64, &vectors) == 1)
+			d->vectors += vectors;
+	fclose(file);
+	return 0;
+}
 
 int doorbells_read(struct doorbells *d)
 {
@@ -32,11 +48,10 @@ int doorbells_read(struct doorbells *d)
 		for (i = 0; i < d->count && d->at[i].domain != at.domain; i++)
 			;
 		d->domains += i == d->count;
-		d->refs += at.refs;
 		d->at[d->count++] = at;
 	}
 	fclose(file);
-	return 0;
+	return vectors_read(d);
 }
 
 int doorbells_count(void)

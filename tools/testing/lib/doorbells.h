@@ -10,7 +10,7 @@
 struct doorbells {
 	int domains;		/* that have one */
 	int count;
-	uint64_t refs;		/* of all doorbells */
+	uint64_t vectors;	/* that use one */
 	struct {
 		uint64_t domain, pa, iova, size, refs;
 	} at[MAX_DOORBELLS];

@@ -705,8 +705,8 @@ static void slot(char *port)
 static void look(void)
 {
 	static const char * const files[] = {
-		"/sys/kernel/debug/iommu/msi/domains",
-		"/sys/kernel/debug/iommu/msi/groups",
+		"/sys/kernel/debug/iommu_msi/domains",
+		"/sys/kernel/debug/iommu_msi/groups",
 	};
 	char text[4096];
 	int fd;

@@ -79,18 +79,18 @@ static void testbed_close(struct testbed *bed)
 }
 
 /*
- * One doorbell, with @refs references; none with 0. Of a kernel that keeps no
+ * One doorbell, for @vectors vectors; none with 0. Of a kernel that keeps no
  * account of them, told so by DOORBELLS=0, nothing is known.
  */
-static bool holds(unsigned int refs)
+static bool holds(unsigned int vectors)
 {
 	struct doorbells d;
 	int ret = doorbells_read(&d);
 
 	if (ret == -ENOENT)
 		return !translated(1);
-	return !ret && d.count == translated(!!refs) &&
-	       d.refs == (uint64_t)translated(refs);
+	return !ret && d.count == translated(!!vectors) &&
+	       d.vectors == (uint64_t)translated(vectors);
 }
 
 /* Makes the call with the @n-th one failing; what the call says in @ret */

@@ -280,16 +280,15 @@ static int try_open(const char *path, int flags)
 TEST(nobody_looks_or_sets)
 {
 	static const char * const paths[] = {
-		"/sys/kernel/debug/iommu/msi/domains",
-		"/sys/kernel/debug/iommu/msi/groups",
-		"/sys/module/msi_iommu/parameters/allow_unsafe_doorbells",
+		"/sys/kernel/debug/iommu_msi/domains",
+		"/sys/kernel/debug/iommu_msi/groups",
 	};
 	unsigned int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, try_open(paths[i], O_RDONLY));
 	ASSERT_EQ(0, seteuid(NOBODY));
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-EACCES, try_open(paths[i], O_RDONLY));
 		EXPECT_EQ(-EACCES, try_open(paths[i], O_WRONLY));
 	}

@@ -121,4 +121,57 @@ TEST_F(full, live_vector)
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 }
 
+/* --- doorbells of several controllers ------------------------------------ */
+
+FIXTURE(order)
+{
+	struct space space;
+	struct device edu, nvme;
+	int eventfd;
+};
+
+FIXTURE_SETUP(order)
+{
+	empty();
+	ASSERT_EQ(0, device_to_vfio(edu_address()));
+	ASSERT_EQ(0, device_to_vfio(nvme_address()));
+	self->eventfd = event_new();
+	ASSERT_LE(0, self->eventfd);
+	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
+	ASSERT_EQ(0, device_open(&self->nvme, &self->space, nvme_address()));
+}
+
+FIXTURE_TEARDOWN(order)
+{
+	empty();
+	device_close(&self->edu);
+	device_close(&self->nvme);
+	space_close(&self->space);
+	EXPECT_EQ(0, doorbells_count());
+}
+
+/* A live device moves to a domain where others' doorbells were mapped first */
+TEST_F(order, replace)
+{
+	struct doorbells d;
+	char option[64];
+	uint32_t ioas;
+
+	ASSERT_EQ(0, space_add_ioas(&self->space, &ioas));
+	ASSERT_EQ(0, device_replace(&self->nvme, ioas));
+	snprintf(option, sizeof(option), "device=%s most=3", nvme_address());
+	ASSERT_EQ(0, module_load("msi_fill", option));
+	ASSERT_EQ(3, filled());
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+
+	ASSERT_EQ(0, device_replace(&self->edu, ioas));
+	ASSERT_EQ(0, doorbells_read(&d));
+	EXPECT_EQ(1, d.domains);
+	EXPECT_EQ(4, d.count);
+	EXPECT_EQ(3, edu_fire(&self->edu, self->eventfd, 3));
+	ASSERT_EQ(0, device_replace(&self->edu, self->space.ioas));
+	EXPECT_EQ(3, edu_fire(&self->edu, self->eventfd, 3));
+}
+
 TEST_HARNESS_MAIN

@@ -517,7 +517,7 @@ static bool still_works(FIXTURE_DATA(closed) *self)
 		return false;
 	if (!in_use(self))
 		return !d.count;
-	if (d.refs != (uint64_t)translated(self->life.vectors + 1))
+	if (d.vectors != (uint64_t)translated(self->life.vectors + 1))
 		return false;
 	return is_gone(self, EVENTS) || is_gone(self, BARS) ||
 	       edu_fire(&self->life.edu, self->life.edu_fd, 1) == 1;

@@ -68,13 +68,13 @@ TEST_F(pair, one_space)
 	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(translated(1), d.count);
-	EXPECT_EQ(translated(NVME_VECTORS + 1), d.refs);
+	EXPECT_EQ(translated(NVME_VECTORS + 1), d.vectors);
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 
 	device_close(&self->nvme);
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(translated(1), d.count);
-	EXPECT_EQ(translated(1), d.refs);
+	EXPECT_EQ(translated(1), d.vectors);
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 }
 
@@ -90,13 +90,13 @@ TEST_F(pair, two_spaces)
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(translated(2), d.count);
 	EXPECT_EQ(translated(2), d.domains);
-	EXPECT_EQ(translated(NVME_VECTORS + 1), d.refs);
+	EXPECT_EQ(translated(NVME_VECTORS + 1), d.vectors);
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 
 	device_close(&self->nvme);
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(translated(1), d.count);
-	EXPECT_EQ(translated(1), d.refs);
+	EXPECT_EQ(translated(1), d.vectors);
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
 }
 

@@ -124,7 +124,7 @@ FIXTURE(step)
 FIXTURE_VARIANT(step)
 {
 	enum backend backend;
-	const char *function, *function_of_base;
+	const char *function;
 	long returns;
 	bool once;	/* for all vectors together, not for each */
 };
@@ -141,8 +141,7 @@ STEP(descriptor, .function = "__xa_insert", .returns = -ENOMEM);
 STEP(number, .function = "__irq_domain_alloc_irqs", .returns = -ENOMEM);
 /* The event or SPI: none is free */
 STEP(event, .function = "bitmap_find_next_zero_area_off", .returns = -1);
-STEP(doorbell, .function = "iommu_msi_prepare_desc",
-     .function_of_base = "iommu_dma_prepare_msi", .returns = -ENOMEM);
+STEP(doorbell, .function = "iommu_dma_prepare_msi", .returns = -ENOMEM);
 STEP(page_table, .function = "iommu_map", .returns = -ENOMEM, .once = true);
 /* The controller's, and that of the GIC behind it */
 STEP(parent, .function = "irq_domain_alloc_irqs_parent", .returns = -ENOMEM);
@@ -153,8 +152,6 @@ FIXTURE_SETUP(step)
 {
 	int ret = let_fail(variant->function, variant->returns);
 
-	if (ret && variant->function_of_base)
-		ret = let_fail(variant->function_of_base, variant->returns);
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, NO_PROBES);
 	ASSERT_EQ(0, ret);

@@ -11,6 +11,7 @@
 
 #include "lib/doorbells.h"
 #include "lib/edu.h"
+#include "lib/module.h"
 #include "lib/events.h"
 #include "backends.h"
 
@@ -50,7 +51,7 @@ TEST_F(edu, one_vector)
 	ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
 	ASSERT_EQ(0, doorbells_read(&d));
 	ASSERT_EQ(translated(1), d.count);
-	EXPECT_EQ(translated(1), d.refs);
+	EXPECT_EQ(translated(1), d.vectors);
 	if (d.count) {
 		EXPECT_LE(WINDOW_START, d.at[0].iova);
 		EXPECT_GE(WINDOW_END, d.at[0].iova + d.at[0].size - 1);
@@ -69,7 +70,7 @@ TEST_F(edu, enable_disable)
 		ASSERT_EQ(0, irqs_set(&self->dev, MSI, 0, 1, &self->eventfd));
 		ASSERT_EQ(5, edu_fire(&self->dev, self->eventfd, 5));
 		ASSERT_EQ(0, doorbells_read(&d));
-		ASSERT_EQ(translated(1), d.refs);
+		ASSERT_EQ(translated(1), d.vectors);
 		ASSERT_EQ(0, irqs_off(&self->dev, MSI));
 		ASSERT_EQ(0, doorbells_count());
 	}
@@ -90,7 +91,7 @@ TEST_F(edu, killed)
 		    edu_open(&self->dev, &self->space) ||
 		    irqs_set(&self->dev, MSI, 0, 1, &self->eventfd) ||
 		    edu_fire(&self->dev, self->eventfd, 3) != 3 ||
-		    doorbells_read(&d) || d.refs != translated(1))
+		    doorbells_read(&d) || d.vectors != translated(1))
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
@@ -137,8 +138,15 @@ TEST_F(replace, live_msi)
 		EXPECT_EQ(3, edu_fire(&self->dev, self->eventfd, 3));
 		ASSERT_EQ(0, doorbells_read(&d));
 		EXPECT_EQ(translated(1), d.count);
-		EXPECT_EQ(translated(1), d.refs);
+		EXPECT_EQ(translated(1), d.vectors);
 	}
+}
+
+/* vhost-vdpa changes the token of what it has registered */
+TEST(irq_bypass_token)
+{
+	ASSERT_EQ(0, module_load("msi_bypass", ""));
+	EXPECT_EQ(0, module_unload("msi_bypass"));
 }
 
 TEST_HARNESS_MAIN

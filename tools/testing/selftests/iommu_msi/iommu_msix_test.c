@@ -18,24 +18,24 @@
 #define MEMORY_IOVA	0x100000000ULL
 #define SECONDS		180	/* thousands of vectors, on an emulated machine */
 
-/* What doorbells hold references from how many messages */
-static int held(int *doorbells, uint64_t *refs)
+/* How many doorbells how many messages are for */
+static int held(int *doorbells, uint64_t *vectors)
 {
 	struct doorbells d;
 	int ret = doorbells_read(&d);
 
 	*doorbells = d.count;
-	*refs = d.refs;
+	*vectors = d.vectors;
 	return ret;
 }
 
-#define ASSERT_HELD(bells, references) do {			\
-	uint64_t refs_;						\
+#define ASSERT_HELD(bells, vectors) do {				\
+	uint64_t vectors_;					\
 	int bells_;						\
 								\
-	ASSERT_EQ(0, held(&bells_, &refs_));			\
+	ASSERT_EQ(0, held(&bells_, &vectors_));			\
 	ASSERT_EQ(translated(bells), bells_);				\
-	ASSERT_EQ(translated(references), refs_);		\
+	ASSERT_EQ(translated(vectors), vectors_);		\
 } while (0)
 
 FIXTURE(nvme)

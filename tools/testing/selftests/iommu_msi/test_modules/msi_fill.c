@@ -17,6 +17,10 @@ static char *device;
 module_param(device, charp, 0444);
 MODULE_PARM_DESC(device, "name of the PCI device");
 
+static int most = INT_MAX;
+module_param(most, int, 0444);
+MODULE_PARM_DESC(most, "how many pages are taken at most");
+
 static int pages;
 module_param(pages, int, 0444);
 MODULE_PARM_DESC(pages, "how many were taken");
@@ -30,6 +34,8 @@ static phys_addr_t nth(int n)
 
 #if __has_include(<linux/msi-iommu.h>)
 #include <linux/msi-iommu.h>
+
+MODULE_IMPORT_NS(IOMMU_MSI);
 
 #define PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
 
@@ -92,12 +98,12 @@ static int __init msi_fill_init(void)
 	if (!dev)
 		return -ENODEV;
 	ret = find_window();
-	while (!ret) {
+	while (!ret && pages < most) {
 		ret = take_page();
 		pages += !ret;
 	}
 	put_device(dev);
-	if (ret == -ENOSPC)
+	if (!ret || ret == -ENOSPC)
 		return 0;
 	give_back();
 	return ret;

@@ -82,7 +82,7 @@ static void get_resv_regions(struct device *dev, struct list_head *head)
 static void note_hw_msi(bool present)
 {
 	if (hw_msi)
-		pdev->dev.iommu->hw_msi = present;
+		pdev->dev.iommu->sw_msi = !present;
 }
 
 /* An ancestor of the device's irq domains that has no doorbell of its own */
@@ -93,13 +93,16 @@ static struct irq_domain *doorbell_domain(void)
 
 static int add_doorbells(void)
 {
-	phys_addr_t addr;
+	struct range doorbell, frame;
 	int i, ret;
 
 	for (i = 0; i < doorbells; i++) {
-		addr = FIRST + (phys_addr_t)i * SZ_64K;
-		ret = iommu_msi_register_doorbell(doorbell_domain(), addr,
-						  addr, SZ_64K);
+		doorbell.start = FIRST + (phys_addr_t)i * SZ_64K;
+		doorbell.end = doorbell.start + 3;
+		frame.start = doorbell.start;
+		frame.end = doorbell.start + SZ_64K - 1;
+		ret = iommu_msi_register_doorbell(doorbell_domain(), &doorbell,
+						  &frame);
 		if (ret)
 			return ret;
 	}
@@ -111,6 +114,8 @@ static void remove_doorbells(void)
 	if (doorbells)
 		iommu_msi_unregister_doorbells(doorbell_domain());
 }
+
+MODULE_IMPORT_NS(IOMMU_MSI);
 
 #else /* SERIES */
 
