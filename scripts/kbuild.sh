@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # How a kernel is configured and built, for each compiler here; source after
-# lib.sh. An <arch> is arm64, arm, x86_64, or clang, which builds for arm64.
+# lib.sh. An <arch> is arm64, arm, x86_64, i386, or clang, which builds for arm64.
 
 # The programs that a build runs itself, the same for each, come from ccache, too:
 # Debian has compilers of these names there.
@@ -13,6 +13,7 @@ cross() {
 	case $1 in
 	arm64) cross=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-) ;;
 	arm) cross=(ARCH=arm CROSS_COMPILE=arm-linux-gnueabihf-) ;;
+	i386) cross=(ARCH=i386 CROSS_COMPILE=x86_64-linux-gnu-) ;;
 	x86_64) cross=(ARCH=x86_64 CROSS_COMPILE=x86_64-linux-gnu-) ;;
 	clang) cross=(ARCH=arm64 LLVM=1) ;;
 	*) die "kbuild.sh: unknown architecture '$1'" ;;

@@ -10,6 +10,7 @@
 check modules builds_modules 1800 kernels/base
 check nomsi builds_nomsi 1200 builds/modules
 check arm-lpae builds_arm 1200 prepare/tree
+check 32bit builds_32bit 900 prepare/tree
 check x86_64 builds_x86_64 900 prepare/tree
 check clang builds_clang 900 prepare/tree
 
@@ -48,6 +49,14 @@ builds_nomsi() {
 # Of 32 bits: what divides 64 bits by 64 is seen by the linker alone.
 builds_arm() {
 	build arm arm 'vmlinux modules' "$CONFIGS/arm.config"
+}
+
+# Where physical and DMA addresses have 32 bits, too, the warnings are what counts.
+builds_32bit() {
+	local dirs
+	dirs=$(touched_dirs | paste -sd' ')
+	build arm arm-short "$dirs" "$CONFIGS/arm.config" "$CONFIGS/arm-short.config"
+	build i386 i386 "$dirs" "$CONFIGS/x86_64.config" "$CONFIGS/i386.config"
 }
 
 # The stubs, and another compiler, for symbols that the above have linked: what
