@@ -16,13 +16,26 @@ check menuconfig series_menuconfig 600 prepare/tree
 series_git_am() { FORMAT=mail scripts/series.sh; }
 series_quilt()  { FORMAT=quilt scripts/series.sh; }
 
-# The commits that apply made, written back, are what is here, to the byte; and
-# so is each file that they add.
+# What another version of the base changes in a patch: the numbers of lines, and
+# the names of blobs
+without_places() {
+	mkdir "$2"
+	cp "$1"/[0-9]*.patch "$1/series" "$2"
+	sed -i -E '/^index [0-9a-f]+\.\./d; s/^@@ -[0-9,]+ \+[0-9,]+ @@/@@/' "$2"/*.patch
+}
+
+# The commits that apply made, written back, are what is here, to the byte if the
+# base is the version that they were written on; and so is each file that they add.
 series_files() {
-	local path here=$CHECK_DIR/here
-	format_patches base msi-iommu "$CHECK_DIR/patches"
-	[ -s "$CHECK_DIR/patches/series" ] || die "the series is empty"
-	diff -r -x cover.txt -x verified "$CHECK_DIR/patches" "$PATCHES" ||
+	local path here=$CHECK_DIR/here mine=$CHECK_DIR/patches theirs=$PATCHES
+	format_patches base msi-iommu "$mine"
+	[ -s "$mine/series" ] || die "the series is empty"
+	if [ "$(tree_version_of base)" != "$(head -n 1 "$PATCHES/verified")" ]; then
+		without_places "$mine" "$CHECK_DIR/mine"
+		without_places "$theirs" "$CHECK_DIR/theirs"
+		mine=$CHECK_DIR/mine theirs=$CHECK_DIR/theirs
+	fi
+	diff -r -x cover.txt -x verified "$mine" "$theirs" ||
 		die "patches/$VERSION is not what make refresh writes" "make apply, then make refresh"
 	added_files base msi-iommu >"$CHECK_DIR/added"
 	while IFS= read -r path; do
