@@ -43,7 +43,7 @@ try_quilt() {
 	mapfile -t patches < <(patches_of "$1")
 	touched_by "${patches[@]}" | scratch "$work" base
 	for patch in "${patches[@]}"; do
-		patch -d "$work" -p1 -s -F0 <"$patch" || die "patch does not take ${patch##*/}"
+		patch -d "$work" -p1 -s -F0 --no-backup-if-mismatch <"$patch" || die "patch does not take ${patch##*/}"
 	done
 	KGIT_TREE=$work kgit add -A --sparse
 	[ -z "$(KGIT_TREE=$work kgit diff --cached --name-only "$(kgit rev-parse msi-iommu)")" ] ||
