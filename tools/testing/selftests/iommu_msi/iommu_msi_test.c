@@ -11,8 +11,8 @@
 
 #include "lib/doorbells.h"
 #include "lib/edu.h"
-#include "lib/module.h"
 #include "lib/events.h"
+#include "lib/module.h"
 #include "backends.h"
 
 #define WINDOW_START	0x8000000ULL
