@@ -34,20 +34,15 @@ esac
 KARGS=()	# what make takes beside the compiler
 # What KCOV, in the profile that has it, traces for the fuzzer: objects of these
 # names, in any directory
-for object in msi-iommu msi-iommu-desc msi-iommu-window msi-iommu-debugfs iommu msi device hw_pagetable \
+for object in msi-iommu msi-iommu-desc msi-iommu-frame msi-iommu-window msi-iommu-debugfs iommu msi device hw_pagetable \
 	io_pagetable ioas vfio_iommu_type1 irq-gic-v3-its; do
 	KARGS+=("KCOV_INSTRUMENT_$object.o=y")
 done
-# UBSAN is for what the series touches: elsewhere it would take a tenth of the time
-if [ "$profile" = debug ]; then
-	# shellcheck disable=SC2016
-	KARGS+=('UBSAN_SANITIZE=$(if $(filter drivers/iommu% drivers/irqchip% drivers/vfio% kernel/irq% virt/%,$(obj)),y,n)')
-fi
 if [ "$profile" = coverage ]; then
 	# What counts is named here alone; other directories have a msi.o, too
 	# shellcheck disable=SC2016
 	KARGS+=(GCOV_PROFILE_msi-iommu.o=y GCOV_PROFILE_msi-iommu-desc.o=y
-		GCOV_PROFILE_msi-iommu-window.o=y
+		GCOV_PROFILE_msi-iommu-frame.o=y GCOV_PROFILE_msi-iommu-window.o=y
 		GCOV_PROFILE_msi-iommu-debugfs.o=y
 		'GCOV_PROFILE_msi.o=$(filter drivers/iommu/iommufd,$(obj))')
 fi
