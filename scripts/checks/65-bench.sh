@@ -28,7 +28,7 @@ bench_runs() {
 	local adds
 	with_tests base
 	bench_machine counted 'ROUNDS=16 RUNS=1 MOST=16 VECTORS="1 16"'
-	results counted 30
+	results counted 33
 	bench_machine parallel 'PARALLEL_ROUNDS=16 PARALLEL_RUNS=1 PARALLEL_VECTORS=4' \
 		--device nvme,addr=4,serial=msi4,max_ioqpairs=64,msix_qsize=2048
 	results parallel 8
@@ -66,7 +66,8 @@ bench_results() {
 		for n in 0 1 256; do echo "bench $domain cycle $n 100"; done
 		printf "bench $domain %s\n" 'new 16 90' 'last 16 80' 'floor 0 70'
 	done
-	printf 'bench %s\n' 'smmuv3 compose 0 5' 'smmuv3 compose 1 6' 'smmuv3 domain 0 7'
+	printf 'bench %s\n' 'smmuv3 compose 0 5' 'smmuv3 compose 1 6' 'smmuv3 domain 0 7' \
+		'smmuv3 replace 1 900' 'smmuv3 replace 2048 901' 'dma prepare 1 60'
 	for n in 1 16 64 256 1024 2048; do
 		printf "bench vfio %s $n $n\n" enable disable
 	done

@@ -3,8 +3,8 @@
 """usage: report.py <directory> <processors>
 
 Reads the console logs <kernel>-<part>.log of <directory>, for the kernels base
-and series, and prints the table of what the series costs against the base. Leaves bench.json there, and for gnuplot vectors.dat
-and doorbells.dat.
+and series, and prints the table of what the series costs against the base.
+Leaves bench.json there, and for gnuplot vectors.dat and doorbells.dat.
 """
 import json
 import re
@@ -111,6 +111,18 @@ def doorbells(table, domain, name, goals):
                   value / floor, **goal)
 
 
+def replacement(table):
+    table.title("A domain is replaced: instructions")
+    for n in VECTORS[0], VECTORS[-1]:
+        table.call(f"under {n:,} vectors of one doorbell", "smmuv3", "replace", n)
+    each = [growth(r, "smmuv3", "replace", VECTORS[0], VECTORS[-1])
+            for r in (table.base, table.series)]
+    table.add("under 2,048 vectors against one", *each, each[1], at_most=1.05)
+    table.title("A vector of a kernel driver: instructions")
+    table.call("an irqchip's prepare, the DMA layer's domain", "dma", "prepare", 1,
+               at_most=1.05)
+
+
 def messages(table):
     table.title("A message: instructions")
     table.call("compose, translated", "smmuv3", "compose", 1, at_most=1.0)
@@ -192,6 +204,7 @@ def main(directory, processors):
     table = Table(base, series)
     doorbells(table, "smmuv3", "a domain of the SMMUv3", True)
     doorbells(table, "mock", "a domain that maps nothing", False)
+    replacement(table)
     messages(table)
     vectors(table)
     guest(table)

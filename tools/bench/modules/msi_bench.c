@@ -21,6 +21,7 @@
 
 #define MAX_RUNS	15
 #define FEW		16	/* new doorbells at once, all in one table */
+#define REPLACEMENTS	64	/* of a domain in a run, an even number */
 
 static char *device;
 module_param(device, charp, 0444);
@@ -41,6 +42,10 @@ MODULE_PARM_DESC(most, "most doorbells that are mapped at once");
 /* iommu_dma_compose_msi_msg without the series */
 static unsigned long compose;
 module_param(compose, ulong, 0444);
+
+/* iommu_group_replace_domain */
+static unsigned long replace;
+module_param(replace, ulong, 0444);
 
 struct samples {
 	u64 ns[MAX_RUNS];
@@ -171,13 +176,13 @@ static void subject_close(struct subject *subject)
 	settle();
 }
 
-static void descs_reset(struct subject *subject)
+static void descs_reset(struct device *dev)
 {
 	unsigned int i;
 
 	memset(descs, 0, rounds * sizeof(*descs));
 	for (i = 0; i < rounds; i++)
-		descs[i].dev = subject->target.dev;
+		descs[i].dev = dev;
 }
 
 /* --- doorbells ----------------------------------------------------------- */
@@ -235,7 +240,7 @@ static int bench_mapped(bool mock, unsigned int count)
 		SAMPLE(&getting, rounds, ret |= get(&subject, i & mask));
 		SAMPLE(&putting, rounds, put(&subject, i & mask));
 #endif
-		descs_reset(&subject);
+		descs_reset(subject.target.dev);
 		SAMPLE(&preparing, rounds,
 		       ret |= desc_prepare(&descs[i], nth(i & mask)));
 		SAMPLE(&releasing, rounds, desc_release(&descs[i]));
@@ -250,6 +255,71 @@ static int bench_mapped(bool mock, unsigned int count)
 	report(subject.name, "put", count, &putting, rounds);
 	report(subject.name, "release", count, &releasing, rounds);
 	return 0;
+}
+
+/* What a kernel driver's vectors are prepared with: the DMA layer's domain */
+static int bench_dma_domain(void)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
+	struct samples preparing = {};
+	unsigned int run;
+	int ret = 0;
+
+	if (!dev)
+		return -ENODEV;
+	for (run = 0; !ret && run < runs; run++) {
+		descs_reset(dev);
+		SAMPLE(&preparing, rounds, ret |= desc_prepare(&descs[i], nth(0)));
+	}
+	put_device(dev);
+	if (!ret)
+		report("dma", "prepare", 1, &preparing, rounds);
+	return ret;
+}
+
+static int replace_domain(struct iommu_group *group, struct iommu_domain *domain)
+{
+	int (*function)(struct iommu_group *, struct iommu_domain *) = (void *)replace;
+
+	return function(group, domain);
+}
+
+/* A domain is replaced under @vectors of one doorbell */
+static int bench_replacement(unsigned int vectors)
+{
+	struct iommu_domain *domains[2];
+	struct samples replacing = {};
+	struct iommu_group *group;
+	struct subject subject;
+	unsigned int i, run;
+	int ret;
+
+	ret = subject_open(&subject, false);
+	if (ret)
+		return ret;
+	domains[0] = iommu_paging_domain_alloc(subject.target.dev);
+	domains[1] = subject.target.domain;
+	if (IS_ERR(domains[0])) {
+		ret = PTR_ERR(domains[0]);
+		goto out_close;
+	}
+	group = iommu_group_get(subject.target.dev);
+	descs_reset(subject.target.dev);
+	ret = window_open(domains[0], WINDOW_PAGES);
+	for (i = 0; !ret && i < vectors; i++)
+		ret = desc_prepare(&descs[i], nth(0));
+	for (run = 0; !ret && run < runs; run++)
+		SAMPLE(&replacing, REPLACEMENTS,
+		       ret |= replace_domain(group, domains[i & 1]));
+	for (i = 0; i < vectors; i++)
+		desc_release(&descs[i]);
+	iommu_group_put(group);
+	iommu_domain_free(domains[0]);
+out_close:
+	subject_close(&subject);
+	if (!ret)
+		report(subject.name, "replace", vectors, &replacing, REPLACEMENTS);
+	return ret;
 }
 
 /* Doorbells that are not mapped yet, each run in a new domain */
@@ -383,7 +453,7 @@ static int bench_messages(void)
 	ret = subject_open(&subject, false);
 	if (ret)
 		return ret;
-	descs_reset(&subject);
+	descs_reset(subject.target.dev);
 	ret = desc_prepare(&descs[0], nth(0));
 	for (run = 0; !ret && run < runs; run++) {
 		SAMPLE(&translated, rounds, desc_compose(&descs[0]));
@@ -489,7 +559,7 @@ static int __init msi_bench_init(void)
 	unsigned int run;
 	int ret;
 
-	if (!device || !prepare || !runs || runs > MAX_RUNS || !rounds ||
+	if (!device || !prepare || !replace || !runs || runs > MAX_RUNS || !rounds ||
 	    most > WINDOW_PAGES / 2)
 		return -EINVAL;
 	descs = kvcalloc(rounds, sizeof(*descs), GFP_KERNEL);
@@ -502,7 +572,9 @@ static int __init msi_bench_init(void)
 	report_bytes("descriptor", kmalloc_size_roundup(sizeof(*descs)), 1);
 	/* Memory first: later, slabs that are not full would hide what is taken */
 	ret = bench_doorbell_memory() ?: bench_domain_memory() ?:
-	      bench_messages() ?: bench_domain(false) ?: bench_domain(true);
+	      bench_dma_domain() ?: bench_messages() ?: bench_domain(false) ?:
+	      bench_domain(true) ?: bench_replacement(1) ?:
+	      bench_replacement(rounds / 2);
 	kvfree(descs);
 	return ret;
 }
