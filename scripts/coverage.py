@@ -18,6 +18,7 @@ GOAL = 95
 FILES = (
     "drivers/iommu/msi-iommu.c",
     "drivers/iommu/msi-iommu-desc.c",
+    "drivers/iommu/msi-iommu-frame.c",
     "drivers/iommu/msi-iommu-window.c",
     "drivers/iommu/msi-iommu-debugfs.c",
     "drivers/iommu/iommufd/msi.c",

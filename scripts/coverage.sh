@@ -49,14 +49,15 @@ machine_faults() {
 	# Caches of their own: those of procfs must be spared, see the test
 	boot slab_nomerge "VECTORS=3 SPARE=kmalloc-32 $(selftests "${TESTS_FAULTS[@]}")" "${DISK_OF_FEW[@]}"
 }
-machine_window_good()      { boot_window good; }
-machine_window_taken()     { boot_window taken; }
-machine_window_malformed() { boot_window malformed; }
+machine_window_named()        { boot_window named; }
+machine_window_doubtful()     { boot_window doubtful; }
+machine_window_out_of_reach() { boot_window out_of_reach; }
+machine_window_malformed()    { boot_window malformed; }
 
 boot_window() {
-	local append command
+	local append changes command
 	window_case "$1"
-	boot "$append" "$command"
+	boot "$append" "$command" "${changes[@]}"
 }
 
 # The counts that a machine wrote to its console, into $OUT/counts/<machine>

@@ -8,7 +8,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-OWN=(drivers/iommu/msi-iommu{,-desc,-window,-debugfs}.c drivers/iommu/msi-iommu.h)
+OWN=(drivers/iommu/msi-iommu{,-desc,-frame,-window,-debugfs}.c drivers/iommu/msi-iommu.h)
 REST=(include/linux/msi-iommu.h drivers/iommu/iommufd/msi.c)
 ADDED=(drivers/iommu/iommu.c drivers/vfio/vfio_iommu_type1.c drivers/vhost/vdpa.c)
 

@@ -50,25 +50,40 @@ suites_ran() {
 	done
 }
 
-# window_case good|taken|malformed: sets $append, the words of a kernel's command
-# line that say where the window is, and $command, which looks at what came of
-# them
+WINDOW_CASES=(named doubtful out_of_reach malformed dma_ranges)
+
+# window_case <one of them>: sets $append, the words of a kernel's command line that
+# say where the window is, $changes to the machine's device tree, and $command,
+# which looks at what came of them
 window_case() {
 	local default='0x0000000008000000 0x00000000080fffff' value read region message
+	changes=()
 	case $1 in
-	good)
-		value=0xfe000000-0xfe0fffff read=$value message=''
+	named)
+		value=0xfe000000-0xfe0fffff read=$value message="msi_iommu.window=$value"
 		region='0x00000000fe000000 0x00000000fe0fffff'
 		;;
-	taken)	# by the memory of PCI devices
-		value=0x10000000-0x100fffff read=$value region=$default
-		message='msi_iommu.window meets what is reserved for this device: another one is searched'
+	doubtful)	# the memory of PCI devices
+		value=0x10000000-0x100fffff read=$value
+		region='0x0000000010000000 0x00000000100fffff'
+		message="msi_iommu.window meets a bridge or relaxed region: MSIs may be lost
+msi_iommu.window=$value"
+		;;
+	out_of_reach)	# of an IOMMU with addresses of 48 bits
+		value=0x1000000000000-0x10000000fffff read=$value region=$default
+		message="msi_iommu.window=$value
+msi_iommu.window=$value is reserved or out of reach"
 		;;
 	malformed)
 		value=0xfe000000-0xfe0ffffe read='' region=$default
 		message="msi_iommu.window=$value is not <first>-<last>, inclusive, in multiples of 0x10000: ignored"
 		;;
+	dma_ranges)	# the host bridge lets through what is for 1 to 3 GiB
+		value='' read='' message=''
+		region='0x00000000bff00000 0x00000000bfffffff'
+		changes=(--fdt '-tx /pcie@10000000 dma-ranges 2000000 0 40000000 0 40000000 0 80000000')
+		;;
 	esac
-	append=msi_iommu.window=$value
+	append=${value:+msi_iommu.window=$value}
 	command="sh /tests/window-parameter '$read' '$region' '$message'"
 }

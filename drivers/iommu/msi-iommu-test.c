@@ -47,6 +47,7 @@ static struct {
 	bool hw_msi;
 	bool finish_at_attach;
 	struct range reserved;
+	bool relaxable;
 	unsigned int default_type;
 	int fail_map;
 	int map_error;
@@ -217,6 +218,8 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *head)
 	if (mock.reserved.end) {
 		region = iommu_alloc_resv_region(mock.reserved.start,
 						 range_len(&mock.reserved), 0,
+						 mock.relaxable ?
+						 IOMMU_RESV_DIRECT_RELAXABLE :
 						 IOMMU_RESV_RESERVED,
 						 GFP_KERNEL);
 		if (region)
@@ -642,10 +645,18 @@ static void test_full(struct kunit *test)
 						    DOORBELL + i * SZ_4K);
 }
 
+static struct iommu_msi_survey survey_domain(struct iommu_domain *domain)
+{
+	struct iommu_msi_survey survey;
+
+	iommu_msi_survey_init(&survey, SZ_64K, NULL);
+	iommu_msi_survey_domain(&survey, domain);
+	return survey;
+}
+
 /* 4 GiB: far more pages than are used */
 static void test_max_pages(struct kunit *test)
 {
-	struct iommu_msi_usage usage;
 	struct fixture *f;
 	dma_addr_t iova;
 	unsigned int i;
@@ -656,8 +667,8 @@ static void test_max_pages(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, SZ_4G,
 						     2ULL * SZ_4G - 1), 0);
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.total_pages, IOMMU_MSI_MAX_PAGES);
+	KUNIT_EXPECT_EQ(test, survey_domain(f->domain).pages_free,
+			IOMMU_MSI_MAX_PAGES);
 	for (i = 0; i < 600; i++) {
 		KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL + i * SZ_4K, 4,
 					  &iova), 0);
@@ -1604,30 +1615,52 @@ static void test_apertures(struct kunit *test)
 
 static void test_usage(struct kunit *test)
 {
+	const struct range user = { SZ_1M, SZ_2M - 1 };
 	struct fixture *f = fixture_attach(test);
-	struct iommu_msi_usage usage;
+	struct iommu_domain *fuller;
+	struct iommu_msi_survey survey;
 	dma_addr_t iova;
 
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+	KUNIT_EXPECT_FALSE(test, survey_domain(f->domain).translated);
 	KUNIT_ASSERT_EQ(test, iommu_get_msi_cookie(f->domain), 0);
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+	KUNIT_EXPECT_FALSE(test, survey_domain(f->domain).translated);
 
 	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, WINDOW,
 						     WINDOW_END), 0);
 	KUNIT_ASSERT_EQ(test, get(f->domain, DOORBELL, SZ_4K, &iova), 0);
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.page_size, SZ_4K);
-	KUNIT_EXPECT_EQ(test, usage.used_pages, 2);
-	KUNIT_EXPECT_EQ(test, usage.total_pages, 256);
+	survey = survey_domain(f->domain);
+	KUNIT_EXPECT_TRUE(test, survey.translated);
+	KUNIT_EXPECT_TRUE(test, survey.in_use);
+	KUNIT_EXPECT_EQ(test, survey.page_size, SZ_4K);
+	KUNIT_EXPECT_EQ(test, survey.window.start, WINDOW);
+	KUNIT_EXPECT_EQ(test, survey.window.end, WINDOW_END);
+	KUNIT_EXPECT_EQ(test, survey.pages_used, 2);
+	KUNIT_EXPECT_EQ(test, survey.pages_free, 254);
+
+	/* Of two domains the fuller one, and in use is what one of them has */
+	fuller = mock_domain_for(test, f->dev);
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(fuller, SZ_1G,
+						     SZ_1G + SZ_16K - 1), 0);
+	iommu_msi_survey_init(&survey, SZ_64K, &user);
+	KUNIT_EXPECT_EQ(test, survey.window.start, user.start);
+	KUNIT_EXPECT_EQ(test, survey.window.end, user.end);
+	KUNIT_EXPECT_TRUE(test, iommu_msi_survey_programmable(&survey));
+	iommu_msi_survey_domain(&survey, fuller);
+	KUNIT_EXPECT_TRUE(test, iommu_msi_survey_programmable(&survey));
+	iommu_msi_survey_domain(&survey, f->domain);
+	KUNIT_EXPECT_EQ(test, survey.window.start, SZ_1G);
+	KUNIT_EXPECT_EQ(test, survey.pages_used, 0);
+	KUNIT_EXPECT_EQ(test, survey.pages_free, 4);
+	KUNIT_EXPECT_TRUE(test, survey.in_use);
+	KUNIT_EXPECT_FALSE(test, iommu_msi_survey_programmable(&survey));
+	iommu_domain_free(fuller);
+
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.used_pages, 0);
+	KUNIT_EXPECT_FALSE(test, survey_domain(f->domain).in_use);
+	KUNIT_EXPECT_EQ(test, survey_domain(f->domain).pages_used, 0);
 
 	f->domain->iommu_msi_supported = false;
-	iommu_msi_get_usage(f->domain, &usage);
-	KUNIT_EXPECT_EQ(test, usage.total_pages, 0);
+	KUNIT_EXPECT_FALSE(test, survey_domain(f->domain).translated);
 	f->domain->iommu_msi_supported = true;
 }
 
@@ -1681,13 +1714,82 @@ static void test_default_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, WINDOW - 1), WINDOW);
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW + SZ_1M, U32_MAX), WINDOW);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW, WINDOW), WINDOW + SZ_1M);
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, WINDOW), WINDOW + SZ_1M);
-	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW_END, 0x12345678),
-			0x12400000ULL);
-	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW, U32_MAX), 0);
-	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_1M - 1),
-			SZ_4G - SZ_1M);
-	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_64K), 1);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, WINDOW_END, 0x12345678), SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, SZ_1M, SZ_256M - 1), SZ_256M);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_1G - 1), SZ_4G - SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_64K), SZ_4G);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_64G - SZ_64K), 1);
+
+	/* What may be relaxed is in nobody's way, but not looked for either */
+	mock.relaxable = true;
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, U32_MAX), WINDOW);
+	mock.relaxable = false;
+
+	f->domain->geometry.aperture_end = WINDOW_END - 1;
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), SZ_1M);
+	f->domain->geometry.aperture_start = SZ_2M;
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), SZ_2M);
+	f->domain->geometry.aperture_start = WINDOW + SZ_16M;
+	f->domain->geometry.aperture_end = ULONG_MAX;
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW + SZ_16M);
+}
+
+static struct iommu_resv_region *region_of(struct kunit *test,
+					   struct list_head *head, u64 start,
+					   size_t length,
+					   enum iommu_resv_type type)
+{
+	struct iommu_resv_region *region;
+
+	region = iommu_alloc_resv_region(start, length, 0, type, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, region);
+	list_add_tail(&region->list, head);
+	return region;
+}
+
+static bool suggestion_reserved(struct list_head *regions)
+{
+	struct range window = iommu_msi_suggested_window(regions);
+
+	return iommu_msi_window_reserved(&window, regions);
+}
+
+/* One window for all devices of a group */
+static void test_suggested_window(struct kunit *test)
+{
+	struct iommu_resv_region *region, *next, *reserved;
+	LIST_HEAD(regions);
+
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).end, 0);
+	region_of(test, &regions, WINDOW, SZ_1M, IOMMU_RESV_SW_MSI);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).start, WINDOW);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).end, WINDOW_END);
+	/* The second device's, in a region of its own or the same */
+	reserved = region_of(test, &regions, WINDOW, SZ_4K, IOMMU_RESV_RESERVED);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).start, WINDOW);
+	KUNIT_EXPECT_TRUE(test, suggestion_reserved(&regions));
+	region = region_of(test, &regions, SZ_256M, SZ_1M, IOMMU_RESV_SW_MSI);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).start, SZ_256M);
+	KUNIT_EXPECT_FALSE(test, suggestion_reserved(&regions));
+	list_del(&region->list);
+	kfree(region);
+	region = list_first_entry(&regions, struct iommu_resv_region, list);
+	region->length = SZ_2M;
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).start,
+			WINDOW + SZ_1M);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).end,
+			WINDOW + SZ_2M - 1);
+	reserved->type = IOMMU_RESV_DIRECT_RELAXABLE;
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).end,
+			WINDOW + SZ_2M - 1);
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).start, WINDOW);
+	reserved->type = IOMMU_RESV_MSI;
+	KUNIT_EXPECT_EQ(test, iommu_msi_suggested_window(&regions).end, 0);
+
+	list_for_each_entry_safe(region, next, &regions, list)
+		kfree(region);
 }
 
 static void test_exposure(struct kunit *test)
@@ -1725,12 +1827,22 @@ static void register_at(struct kunit *test, struct irq_domain *domain,
 	KUNIT_ASSERT_EQ(test, register_bytes(domain, addr, 4), 0);
 }
 
+/* @end is not in the window */
+static int check_window(struct iommu_domain *domain,
+			const struct iommu_msi_survey *survey, u64 start, u64 end)
+{
+	const struct range window = { start, end - 1 };
+
+	return iommu_msi_check_window(domain, survey, &window);
+}
+
 static void test_survey(struct kunit *test)
 {
 	struct irq_domain *root = mock_irq_domain(test, NULL);
 	struct irq_domain *leaf = mock_irq_domain(test, root);
 	struct irq_domain *alien = mock_irq_domain(test, NULL);
 	struct fixture *f = fixture_attach(test);
+	struct iommu_domain_geometry geometry;
 	struct iommu_msi_survey survey;
 	struct device *other;
 
@@ -1740,7 +1852,7 @@ static void test_survey(struct kunit *test)
 	register_at(test, alien, DOORBELL + SZ_1M);
 
 	/* No MSIs */
-	iommu_msi_survey_init(&survey, SZ_4K);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, survey.pages, 0);
 
@@ -1751,19 +1863,32 @@ static void test_survey(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, survey.devices, 3);
 	KUNIT_EXPECT_EQ(test, survey.pages, 3);
 	KUNIT_EXPECT_FALSE(test, survey.hw_msi);
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, 3 * SZ_4K - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, 0, SZ_8K - 1),
-			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, 0, 3 * SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, 0, SZ_8K), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_1K, SZ_64K),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, 0, SZ_64K + 1),
+			-EINVAL);
 	survey.limit = U32_MAX;
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_16K,
-						     SZ_4G - 1), 0);
-	KUNIT_EXPECT_EQ(test, iommu_msi_survey_check(&survey, SZ_4G - SZ_4K,
-						     SZ_4G + SZ_4K - 1), -ERANGE);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_4G - SZ_16K,
+					   SZ_4G), 0);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_4G - SZ_16K,
+					   SZ_4G + SZ_4K), -ERANGE);
+	survey.limit = U64_MAX;
+	geometry = f->domain->geometry;
+	f->domain->geometry.aperture_start = SZ_1M;
+	f->domain->geometry.aperture_end = SZ_2M - 1;
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_1M, SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_1M - SZ_4K,
+					   SZ_2M), -ERANGE);
+	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_1M,
+					   SZ_2M + SZ_4K), -ERANGE);
+	f->domain->geometry = geometry;
 
 	/* Of a doorbell for each device every device needs one; of a frame all */
 	KUNIT_ASSERT_EQ(test, register_bytes(root, DOORBELL + SZ_4M, SZ_1M), 0);
 	KUNIT_ASSERT_EQ(test, register_bytes(root, DOORBELL + SZ_8M, SZ_8K), 0);
-	iommu_msi_survey_init(&survey, SZ_4K);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(f->dev, &survey), 0);
 	KUNIT_EXPECT_EQ(test, survey.pages, 3 + 2 + 3);
@@ -1772,12 +1897,13 @@ static void test_survey(struct kunit *test)
 	mock.hw_msi = true;
 	other = mock_device(test, 1);
 	dev_set_msi_domain(other, leaf);
-	iommu_msi_survey_init(&survey, SZ_4K);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(other, &survey), 0);
 	KUNIT_EXPECT_EQ(test, survey.pages, 0);
 	KUNIT_EXPECT_TRUE(test, survey.hw_msi);
-	KUNIT_EXPECT_EQ(test, survey.hw_start, DOORBELL & ~0xfffULL);
-	KUNIT_EXPECT_EQ(test, survey.hw_last, DOORBELL | 0xfffULL);
+	KUNIT_EXPECT_EQ(test, survey.window.start, DOORBELL & ~0xfffULL);
+	KUNIT_EXPECT_EQ(test, survey.window.end, DOORBELL | 0xfffULL);
+	KUNIT_EXPECT_FALSE(test, iommu_msi_survey_programmable(&survey));
 
 	dev_set_msi_domain(other, NULL);
 	platform_device_unregister(to_platform_device(other));
@@ -1812,7 +1938,7 @@ static u64 limit_of(struct kunit *test, struct pci_dev *pdev)
 {
 	struct iommu_msi_survey survey;
 
-	iommu_msi_survey_init(&survey, SZ_4K);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
 	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(&pdev->dev, &survey), 0);
 	return survey.limit;
 }
@@ -1839,6 +1965,8 @@ static void test_pci_bridge(struct kunit *test)
 	/* At WINDOW to WINDOW + 3M - 1 on the bus, and where that has I/O ports */
 	struct resource memory = DEFINE_RES_MEM(SZ_1G + WINDOW, 3 * SZ_1M);
 	struct resource ports = DEFINE_RES_IO(WINDOW + 3 * SZ_1M, SZ_1M);
+	/* From 1G to 4G on the bus */
+	struct resource inbound = DEFINE_RES_MEM(SZ_2G, 3ULL * SZ_1G);
 	struct pci_dev *pdev;
 
 	KUNIT_ASSERT_NOT_NULL(test, bridge);
@@ -1847,12 +1975,34 @@ static void test_pci_bridge(struct kunit *test)
 	pdev = mock_pci_device(test);
 
 	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
+	/* That is where it stays, though it may not work: VMMs know it */
 	pci_add_resource(&bridge->windows, &ports);
 	pci_add_resource_offset(&bridge->windows, &memory, SZ_1G);
-	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW + 3 * SZ_1M);
-	/* Together with what is reserved */
-	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW + 3 * SZ_1M,
-					WINDOW + 4 * SZ_1M), WINDOW + 5 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
+	/* If it has to go, then to where nothing is in doubt */
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW, WINDOW),
+			WINDOW + 3 * SZ_1M);
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW + 3 * SZ_1M, U32_MAX),
+			WINDOW);
+
+	/* The bridge tells what it lets through */
+	pci_add_resource_offset(&bridge->dma_ranges, &inbound, SZ_1G);
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), SZ_4G - SZ_1M);
+	inbound.start = SZ_1G;
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
+	/* No doubt is better, but with doubt is better than none */
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW, WINDOW),
+			WINDOW + 3 * SZ_1M);
+	inbound.end = SZ_1G + WINDOW + 2 * SZ_1M - 1;
+	inbound.start = SZ_1G + WINDOW;
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, WINDOW, WINDOW),
+			WINDOW + SZ_1M);
+	/* A message of 32 bits */
+	inbound.start = 5ULL * SZ_1G;
+	inbound.end = 6ULL * SZ_1G - 1;
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), SZ_4G);
+	pdev->no_64bit_msi = true;
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), 1);
 	pci_free_host_bridge(bridge);
 }
 #endif /* CONFIG_PCI */
@@ -2419,7 +2569,7 @@ static int register_and_survey(struct kunit *test)
 	ret = register_bytes(irqs, DOORBELL, 4);
 	if (ret)
 		return ret;
-	iommu_msi_survey_init(&survey, SZ_4K);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
 	ret = iommu_msi_survey_device(f->dev, &survey);
 	if (survey.pages != !ret)
 		ret = -EBADE;
@@ -2481,6 +2631,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_usage),
 	KUNIT_CASE(test_parse_window),
 	KUNIT_CASE(test_default_window),
+	KUNIT_CASE(test_suggested_window),
 	KUNIT_CASE(test_exposure),
 	KUNIT_CASE(test_survey),
 #ifdef CONFIG_PCI

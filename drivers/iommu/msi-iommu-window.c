@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The doorbells that a machine has, and what devices ask of an MSI window
- *
- * Irqchips say where their doorbells are. That gives each of their pages a
- * number, which decides where it goes in a window, tells how many pages a device
- * needs, and what is exposed to whoever owns a device. And a device whose owner
- * sets no window gets one from here.
+ * What devices ask of an MSI window, and the window of those whose owner sets none
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 
 #include <linux/iommu.h>
-#include <linux/irqdomain.h>
 #include <linux/kstrtox.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
@@ -18,216 +12,13 @@
 #include <linux/msi-iommu.h>
 #include <linux/pci.h>
 #include <linux/range.h>
-#include <linux/rculist.h>
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/xarray.h>
 
 #include "msi-iommu.h"
 
-/* Doorbell pages, whatever the kernel's and the IOMMU's are */
-#define IOMMU_MSI_PAGE_SHIFT	12U
-/* A larger frame has one doorbell for each device */
-#define IOMMU_MSI_FRAME_PAGES	16
-
-/* The number of each doorbell page of the machine by its PFN; kept for ever */
-static DEFINE_XARRAY(iommu_msi_numbers);
-/* The next one, protected by the xarray's lock */
-static unsigned int iommu_msi_numbered;
-
-/**
- * struct iommu_msi_frame - doorbells that an irqchip has registered
- * @node: in iommu_msi_frames
- * @domain: irq domain whose interrupts arrive there
- * @first: lowest byte that messages are written to
- * @last: highest byte
- * @harmless: what may be exposed along with it
- * @index: how many were registered before
- * @warned: what else is exposed has been said
- * @rcu: readers of iommu_msi_frames may hold on to it
- *
- * Nothing but @warned changes once it is listed.
- */
-struct iommu_msi_frame {
-	struct list_head node;
-	struct irq_domain *domain;
-	phys_addr_t first;
-	phys_addr_t last;
-	struct range harmless;
-	unsigned int index;
-	atomic_t warned;
-	struct rcu_head rcu;
-};
-
-/* Changed under the mutex, read under RCU */
-static LIST_HEAD(iommu_msi_frames);
-static DEFINE_MUTEX(iommu_msi_frames_lock);
-static unsigned int iommu_msi_frames_registered;
-
-/* The lowest number of a doorbell page in [first, last], or -ENOENT */
-static int iommu_msi_lowest_number(unsigned long first, unsigned long last)
-{
-	int lowest = INT_MAX;
-	unsigned long pfn;
-	void *entry;
-
-	xa_for_each_range(&iommu_msi_numbers, pfn, entry, first, last)
-		lowest = min_t(int, lowest, xa_to_value(entry));
-	return lowest == INT_MAX ? -ENOENT : lowest;
-}
-
-/* Gives the doorbell page a number for ever; its place has been reserved */
-static void iommu_msi_give_number(unsigned long pfn)
-{
-	if (!xa_load(&iommu_msi_numbers, pfn))
-		__xa_store(&iommu_msi_numbers, pfn,
-			   xa_mk_value(iommu_msi_numbered++), GFP_NOWAIT);
-}
-
-/*
- * The number of the doorbell page that @addr is in; of the lowest one in an IOMMU
- * page of more. What was not registered gets one here. -ENOMEM if it cannot.
- */
-int iommu_msi_number(phys_addr_t addr, unsigned int pgshift)
-{
-	unsigned int order = max(pgshift, IOMMU_MSI_PAGE_SHIFT) - IOMMU_MSI_PAGE_SHIFT;
-	unsigned long pfn = addr >> IOMMU_MSI_PAGE_SHIFT;
-	unsigned long first = pfn >> order << order;
-	unsigned long last = first + (1UL << order) - 1;
-	int number, ret;
-
-	number = iommu_msi_lowest_number(first, last);
-	if (number >= 0)
-		return number;
-
-	ret = xa_reserve(&iommu_msi_numbers, pfn, GFP_KERNEL);
-	if (ret)
-		return ret;
-	xa_lock(&iommu_msi_numbers);
-	/* Somebody else may have been faster, with a page beside it */
-	if (iommu_msi_lowest_number(first, last) < 0)
-		iommu_msi_give_number(pfn);
-	xa_unlock(&iommu_msi_numbers);
-	return iommu_msi_lowest_number(first, last);
-}
-
-/* One after the other; what cannot be had is numbered when it is first used */
-static void iommu_msi_number_frame(const struct iommu_msi_frame *frame)
-{
-	unsigned long first = frame->first >> IOMMU_MSI_PAGE_SHIFT;
-	unsigned long last = frame->last >> IOMMU_MSI_PAGE_SHIFT;
-	unsigned long pfn;
-	int ret = 0;
-
-	if (last - first >= IOMMU_MSI_FRAME_PAGES)
-		return;
-	for (pfn = first; pfn <= last && !ret; pfn++)
-		ret = xa_reserve(&iommu_msi_numbers, pfn, GFP_KERNEL);
-
-	xa_lock(&iommu_msi_numbers);
-	for (pfn = first; pfn <= last && !ret; pfn++)
-		iommu_msi_give_number(pfn);
-	xa_unlock(&iommu_msi_numbers);
-}
-
-/**
- * iommu_msi_register_doorbell - Tell of doorbells that the machine has
- * @domain: irq domain whose interrupts arrive at the doorbells; an ancestor of
- *	    those of the devices, or their own
- * @doorbell: first and last byte, by physical address, that messages are written
- *	      to
- * @harmless: first and last byte of what may be exposed to who owns a device: a
- *	      frame that holds nothing but doorbells
- *
- * This is advice. The doorbell of an irqchip that does not call it, or whose call
- * fails, is mapped all the same; but where in a window depends on when it is
- * first used, how many pages a window needs does not include it, and what is
- * exposed with it is not said. So an irqchip logs a failure, and goes on.
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL if @doorbell ends before it starts; -ENOMEM.
- */
-int iommu_msi_register_doorbell(struct irq_domain *domain,
-				const struct range *doorbell,
-				const struct range *harmless)
-{
-	struct iommu_msi_frame *frame;
-
-	if (doorbell->end < doorbell->start)
-		return -EINVAL;
-
-	frame = kzalloc(sizeof(*frame), GFP_KERNEL);
-	if (!frame)
-		return -ENOMEM;
-	frame->domain = domain;
-	frame->first = doorbell->start;
-	frame->last = doorbell->end;
-	/* Messages reach all of the doorbells anyway */
-	frame->harmless.start = min(doorbell->start, harmless->start);
-	frame->harmless.end = max(doorbell->end, harmless->end);
-
-	guard(mutex)(&iommu_msi_frames_lock);
-	frame->index = iommu_msi_frames_registered++;
-	iommu_msi_number_frame(frame);
-	list_add_tail_rcu(&frame->node, &iommu_msi_frames);
-	return 0;
-}
-EXPORT_SYMBOL_NS_GPL(iommu_msi_register_doorbell, IOMMU_MSI);
-
-/**
- * iommu_msi_unregister_doorbells - Tell that an irq domain is going away
- * @domain: irq domain as given to iommu_msi_register_doorbell()
- *
- * The pages of its doorbells keep their numbers.
- *
- * Context: Process context. May sleep.
- */
-void iommu_msi_unregister_doorbells(struct irq_domain *domain)
-{
-	struct iommu_msi_frame *frame, *next;
-
-	guard(mutex)(&iommu_msi_frames_lock);
-	list_for_each_entry_safe(frame, next, &iommu_msi_frames, node) {
-		if (frame->domain != domain)
-			continue;
-		list_del_rcu(&frame->node);
-		kfree_rcu(frame, rcu);
-	}
-}
-EXPORT_SYMBOL_NS_GPL(iommu_msi_unregister_doorbells, IOMMU_MSI);
-
-/*
- * Says what else devices that user space owns can write to now that the pages
- * from @pa on are mapped for the doorbell at @addr. Whoever set the window has
- * seen to it that the user may.
- */
-void iommu_msi_warn_exposure(phys_addr_t addr, phys_addr_t pa, size_t size)
-{
-	phys_addr_t last = pa + (size - 1);
-	struct iommu_msi_frame *frame;
-
-	guard(rcu)();
-	list_for_each_entry_rcu(frame, &iommu_msi_frames, node) {
-		if (addr < frame->first || addr > frame->last)
-			continue;
-		if ((pa < frame->harmless.start || last > frame->harmless.end) &&
-		    !atomic_xchg(&frame->warned, 1))
-			pr_warn("the page of MSI doorbell %pa is %pa-%pa and exposes what is outside of %#llx-%#llx to the owner of a device\n",
-				&addr, &pa, &last, frame->harmless.start,
-				frame->harmless.end);
-		return;
-	}
-}
-
-static bool iommu_msi_domain_descends(const struct irq_domain *domain,
-				      const struct irq_domain *from)
-{
-	for (; domain; domain = domain->parent)
-		if (domain == from)
-			return true;
-	return false;
-}
+#define CREATE_TRACE_POINTS
+#include <trace/events/iommu_msi.h>
 
 /* Some PCI devices cannot write a message to an address above 4 GiB */
 static u64 iommu_msi_device_limit(struct device *dev)
@@ -239,36 +30,23 @@ static u64 iommu_msi_device_limit(struct device *dev)
 }
 
 /**
- * iommu_msi_survey_init - Begin to ask devices what they need of a window
+ * iommu_msi_survey_init - Begin to ask what a window for MSIs is, and has to be
  * @survey: where the answers are gathered
- * @page_size: bytes of a page in the window
+ * @page_size: bytes of a page in the window, as long as no domain has one
+ * @window: the user's, or NULL
  */
 void iommu_msi_survey_init(struct iommu_msi_survey *survey,
-			   unsigned long page_size)
+			   unsigned long page_size, const struct range *window)
 {
 	*survey = (struct iommu_msi_survey) {
+		.window = { 1, 0 },
 		.page_size = page_size,
 		.limit = U64_MAX,
 	};
+	if (window && iommu_msi_window_set(window))
+		survey->window = *window;
 }
 EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_init, IOMMU_MSI);
-
-/*
- * Counts the pages of each frame once, however many devices share it. Of a frame
- * with a doorbell for each device every device has one.
- */
-static void iommu_msi_survey_frame(struct iommu_msi_survey *survey,
-				   const struct iommu_msi_frame *frame)
-{
-	unsigned int pgshift = __ffs(survey->page_size);
-	u64 pages = (frame->last >> pgshift) - (frame->first >> pgshift) + 1;
-
-	if (frame->last - frame->first >= IOMMU_MSI_FRAME_PAGES << IOMMU_MSI_PAGE_SHIFT)
-		survey->pages++;
-	else if (frame->index < IOMMU_MSI_SURVEY_FRAMES &&
-		 !__test_and_set_bit(frame->index, survey->frames))
-		survey->pages += pages;
-}
 
 static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
 				     struct device *dev)
@@ -281,8 +59,10 @@ static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
 		if (region->type != IOMMU_RESV_MSI || survey->hw_msi)
 			continue;
 		survey->hw_msi = true;
-		survey->hw_start = region->start;
-		survey->hw_last = region->start + region->length - 1;
+		if (iommu_msi_window_set(&survey->window))
+			continue;
+		survey->window.start = region->start;
+		survey->window.end = region->start + region->length - 1;
 	}
 	iommu_put_resv_regions(dev, &regions);
 }
@@ -299,9 +79,7 @@ static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
  */
 int iommu_msi_survey_device(struct device *dev, void *data)
 {
-	struct irq_domain *domain = dev_get_msi_domain(dev);
 	struct iommu_msi_survey *survey = data;
-	struct iommu_msi_frame *frame;
 
 	survey->devices++;
 	iommu_msi_survey_regions(survey, dev);
@@ -309,44 +87,157 @@ int iommu_msi_survey_device(struct device *dev, void *data)
 		return 0;
 
 	survey->limit = min(survey->limit, iommu_msi_device_limit(dev));
-
-	guard(rcu)();
-	list_for_each_entry_rcu(frame, &iommu_msi_frames, node)
-		if (iommu_msi_domain_descends(domain, frame->domain))
-			iommu_msi_survey_frame(survey, frame);
+	iommu_msi_survey_frames(survey, dev);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_device, IOMMU_MSI);
 
-/**
- * iommu_msi_survey_check - Tell whether a window does for the devices
- * @survey: of the devices
- * @start: first IOVA of the window
- * @end: last IOVA of the window, inclusive
- *
- * Return: 0; -ERANGE if one of the devices cannot address all of the window;
- * -ENOSPC if their doorbells need more pages.
- */
-int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
-			   dma_addr_t start, dma_addr_t end)
+/* The region in the way of a window, or NULL */
+static struct iommu_resv_region *
+iommu_msi_reserved_in(const struct range *window, struct list_head *regions)
 {
-	if (end > survey->limit) {
-		pr_info_ratelimited("a device cannot write messages to all of window %pad-%pad, but up to %#llx\n",
-				    &start, &end, survey->limit);
+	struct iommu_resv_region *region;
+
+	list_for_each_entry(region, regions, list)
+		if (region->type != IOMMU_RESV_SW_MSI &&
+		    region->type != IOMMU_RESV_DIRECT_RELAXABLE &&
+		    iommu_msi_window_meets(window, region->start,
+					   region->start + (region->length - 1)))
+			return region;
+	return NULL;
+}
+
+/**
+ * iommu_msi_window_refused - Trace why a window of the user's is refused
+ * @window: first and last IOVA
+ * @fmt: what is against it, as for printf
+ *
+ * The user has an errno; this is for whoever looks what is behind it.
+ */
+void iommu_msi_window_refused(const struct range *window, const char *fmt, ...)
+{
+	struct va_format reason = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	reason.va = &args;
+	trace_iommu_msi_window_refused(window, &reason);
+	va_end(args);
+}
+EXPORT_SYMBOL_NS_GPL(iommu_msi_window_refused, IOMMU_MSI);
+
+/**
+ * iommu_msi_check_window - Tell whether a window of the user's does for a domain
+ * @domain: the domain
+ * @survey: of the devices that are attached to it, and of others that share the
+ *	    window
+ * @window: first and last IOVA
+ *
+ * What else is mapped or reserved there is for the domain's owner to check.
+ *
+ * Return: 0; -EINVAL if the window is not made of the domain's smallest pages;
+ * -ERANGE if it is not within the domain's geometry or if one of the devices
+ * cannot address all of it; -ENOSPC if the devices' doorbells need more pages.
+ */
+int iommu_msi_check_window(const struct iommu_domain *domain,
+			   const struct iommu_msi_survey *survey,
+			   const struct range *window)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
+
+	if ((window->start | (window->end + 1)) & (granule - 1)) {
+		iommu_msi_window_refused(window, "is not made of the IOMMU's pages of %#lx",
+					 granule);
+		return -EINVAL;
+	}
+	/* Some drivers tell the geometry no sooner than a device attaches */
+	if (geo->aperture_start < geo->aperture_end &&
+	    (window->start < geo->aperture_start ||
+	     window->end > geo->aperture_end)) {
+		iommu_msi_window_refused(window, "is not within the IOMMU's %pad-%pad",
+					 &geo->aperture_start, &geo->aperture_end);
 		return -ERANGE;
 	}
-	if (((u64)(end - start) >> __ffs(survey->page_size)) + 1 < survey->pages) {
-		pr_info_ratelimited("window %pad-%pad has fewer than the %lu pages that the devices' doorbells take\n",
-				    &start, &end, survey->pages);
+	if (window->end > survey->limit) {
+		iommu_msi_window_refused(window, "is not within what a device can write to, up to %#llx",
+					 survey->limit);
+		return -ERANGE;
+	}
+	if (((window->end - window->start) >> __ffs(survey->page_size)) + 1 <
+	    survey->pages) {
+		iommu_msi_window_refused(window, "has fewer pages than the %lu of the devices' doorbells",
+					 survey->pages);
 		return -ENOSPC;
 	}
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_check, IOMMU_MSI);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_check_window, IOMMU_MSI);
+
+/**
+ * iommu_msi_window_reserved - Tell whether something else is reserved in a window
+ * @window: first and last IOVA; nothing is if it is not set
+ * @regions: &struct iommu_resv_region of devices
+ *
+ * What drivers suggest for MSIs makes room for a window, and so do regions that
+ * may be relaxed.
+ *
+ * Return: true if so, which is traced.
+ */
+bool iommu_msi_window_reserved(const struct range *window,
+			       struct list_head *regions)
+{
+	struct iommu_resv_region *region = iommu_msi_reserved_in(window, regions);
+
+	if (region)
+		iommu_msi_window_refused(window, "meets reserved region %pa of %#zx bytes",
+					 &region->start, region->length);
+	return region;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_msi_window_reserved, IOMMU_MSI);
 
 /* What VMMs know, and leave free of memory */
 #define IOMMU_MSI_WINDOW_START	0x8000000ULL
 #define IOMMU_MSI_WINDOW_SIZE	SZ_1M
+
+/**
+ * iommu_msi_suggested_window - Tell where the doorbells of a group should go
+ * @regions: &struct iommu_resv_region of all devices of the group
+ *
+ * The devices may have been suggested different windows, which are one region if
+ * they are side by side; what is wanted is one that serves all.
+ *
+ * Return: the window; unset if MSIs are not translated. Where one of the devices
+ * has something reserved in each, it is a window that is not to be used.
+ */
+struct range iommu_msi_suggested_window(struct list_head *regions)
+{
+	struct range window = {}, part;
+	struct iommu_resv_region *region;
+
+	/* That the IOMMU lets MSIs pass has precedence */
+	list_for_each_entry(region, regions, list)
+		if (region->type == IOMMU_RESV_MSI)
+			return window;
+
+	list_for_each_entry(region, regions, list) {
+		if (region->type != IOMMU_RESV_SW_MSI)
+			continue;
+		window.start = region->start;
+		window.end = region->start + (region->length - 1);
+		if (!iommu_msi_reserved_in(&window, regions))
+			return window;
+		for (part.start = window.start; part.start < window.end;
+		     part.start = part.end + 1) {
+			part.end = part.start + IOMMU_MSI_WINDOW_SIZE - 1;
+			if (part.end <= window.end &&
+			    !iommu_msi_reserved_in(&part, regions))
+				return part;
+		}
+	}
+	return window;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_msi_suggested_window, IOMMU_MSI);
 
 /* The administrator's choice, if end > start. Both are inclusive. */
 static struct range iommu_msi_window;
@@ -384,12 +275,13 @@ static int iommu_msi_set_window(const char *val, const struct kernel_param *kp)
 		return -EINVAL;
 	}
 	iommu_msi_window = window;
+	pr_info("msi_iommu.window=%#llx-%#llx\n", window.start, window.end);
 	return 0;
 }
 
 static int iommu_msi_show_window(char *buffer, const struct kernel_param *kp)
 {
-	if (iommu_msi_window.start >= iommu_msi_window.end)
+	if (!iommu_msi_window_set(&iommu_msi_window))
 		return sysfs_emit(buffer, "\n");
 	return sysfs_emit(buffer, "%#llx-%#llx\n", iommu_msi_window.start,
 			  iommu_msi_window.end);
@@ -404,59 +296,157 @@ module_param_cb(window, &iommu_msi_window_ops, NULL, 0400);
 MODULE_PARM_DESC(window,
 		 "Where MSI doorbells are mapped unless the owner of a domain says so: <first>-<last> (default: 0x8000000-0x80fffff, or what is free)");
 
-static bool iommu_msi_window_meets(const struct range *window, u64 start, u64 end)
-{
-	return start <= window->end && end >= window->start;
-}
+/* Where a window is looked for that the usual one cannot be, in this order */
+static const struct iommu_msi_area {
+	u64 first;	/* what begins from here on */
+	u64 last;
+	bool down;	/* from its end */
+} iommu_msi_areas[] = {
+	/* Devices of virtual machines: no VMM has memory there */
+	{ IOMMU_MSI_WINDOW_START, SZ_256M - 1 },
+	{ SZ_1M, IOMMU_MSI_WINDOW_START - 1 },
+	{ SZ_256M, SZ_1G - 1 },
+	/* Memory of virtual machines begins here, and is seldom that large */
+	{ SZ_1G, SZ_4G - 1, true },
+	{ SZ_4G, SZ_64G - 1 },
+};
 
-/* A write to a bridge's window may go to another device instead */
-static bool iommu_msi_meets_bridge(struct device *dev,
-				   const struct range *window)
+static bool iommu_msi_bridge_meets(const struct range *window,
+				   struct list_head *resources)
 {
-	struct pci_host_bridge *bridge;
 	struct resource_entry *entry;
 
-	if (!IS_ENABLED(CONFIG_PCI) || !dev_is_pci(dev))
-		return false;
-
-	bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
-	resource_list_for_each_entry(entry, &bridge->windows) {
+	resource_list_for_each_entry(entry, resources)
 		if (resource_type(entry->res) == IORESOURCE_MEM &&
 		    iommu_msi_window_meets(window,
 					   entry->res->start - entry->offset,
 					   entry->res->end - entry->offset))
 			return true;
-	}
 	return false;
 }
 
-static bool iommu_msi_window_free(struct device *dev, struct list_head *regions,
-				  const struct range *window)
+/* Does the host bridge let messages through? It may tell what it does. */
+static bool iommu_msi_bridge_passes(const struct range *window,
+				    struct list_head *dma_ranges)
 {
-	struct iommu_resv_region *region;
+	struct resource_entry *entry;
 
-	list_for_each_entry(region, regions, list) {
-		if (iommu_msi_window_meets(window, region->start,
-					   region->start + region->length - 1))
-			return false;
-	}
-	return !iommu_msi_meets_bridge(dev, window);
+	resource_list_for_each_entry(entry, dma_ranges)
+		if (window->start >= entry->res->start - entry->offset &&
+		    window->end <= entry->res->end - entry->offset)
+			return true;
+	return list_empty(dma_ranges);
 }
 
-/* The first free one from the default on to the end of 4 GiB, or below it */
-static bool iommu_msi_search_window(struct device *dev,
-				    struct list_head *regions,
-				    struct range *window)
+static struct pci_host_bridge *iommu_msi_host_bridge(struct device *dev)
 {
-	u64 offset;
+	if (!IS_ENABLED(CONFIG_PCI) || !dev_is_pci(dev))
+		return NULL;
+	return pci_find_host_bridge(to_pci_dev(dev)->bus);
+}
 
-	for (offset = 0; offset < SZ_4G; offset += IOMMU_MSI_WINDOW_SIZE) {
-		window->start = lower_32_bits(IOMMU_MSI_WINDOW_START + offset);
+/* Can messages to a window reach a doorbell? */
+static bool iommu_msi_window_works(struct device *dev, struct list_head *regions,
+				   const struct range *window)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	struct pci_host_bridge *bridge = iommu_msi_host_bridge(dev);
+
+	if (window->end > iommu_msi_device_limit(dev))
+		return false;
+	/* That of another domain of the device is the same */
+	if (domain && domain->geometry.aperture_end > domain->geometry.aperture_start &&
+	    (window->start < domain->geometry.aperture_start ||
+	     window->end > domain->geometry.aperture_end))
+		return false;
+	return !iommu_msi_reserved_in(window, regions) &&
+	       (!bridge || iommu_msi_bridge_passes(window, &bridge->dma_ranges));
+}
+
+/*
+ * May they go astray all the same? A write to a window of the host bridge may
+ * reach another device instead; and who assigns a device relaxes regions.
+ */
+static bool iommu_msi_window_doubtful(struct device *dev,
+				      struct list_head *regions,
+				      const struct range *window)
+{
+	struct pci_host_bridge *bridge = iommu_msi_host_bridge(dev);
+	struct iommu_resv_region *region;
+
+	list_for_each_entry(region, regions, list)
+		if (iommu_msi_window_meets(window, region->start,
+					   region->start + (region->length - 1)))
+			return true;
+	return bridge && iommu_msi_bridge_meets(window, &bridge->windows);
+}
+
+static bool iommu_msi_search_area(struct device *dev, struct list_head *regions,
+				  const struct iommu_msi_area *area,
+				  bool doubtful, struct range *window)
+{
+	u64 offset, end = area->last - area->first + 1;
+
+	for (offset = 0; offset < end; offset += IOMMU_MSI_WINDOW_SIZE) {
+		window->start = area->first + offset;
+		if (area->down)
+			window->start = area->last + 1 - IOMMU_MSI_WINDOW_SIZE - offset;
 		window->end = window->start + IOMMU_MSI_WINDOW_SIZE - 1;
-		if (iommu_msi_window_free(dev, regions, window))
+		if (window->end <= PHYS_ADDR_MAX &&
+		    iommu_msi_window_works(dev, regions, window) &&
+		    (doubtful || !iommu_msi_window_doubtful(dev, regions, window)))
 			return true;
 	}
 	return false;
+}
+
+static bool iommu_msi_search_window(struct device *dev, struct list_head *regions,
+				    struct range *window)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(iommu_msi_areas); i++)
+		if (iommu_msi_search_area(dev, regions,
+					  &iommu_msi_areas[i % ARRAY_SIZE(iommu_msi_areas)],
+					  i >= ARRAY_SIZE(iommu_msi_areas), window))
+			return true;
+	return false;
+}
+
+/* The window of a device; unset if there is none. Says what is unusual, once. */
+static struct range iommu_msi_device_window(struct device *dev,
+					    struct list_head *regions)
+{
+	const struct range usual = {
+		IOMMU_MSI_WINDOW_START,
+		IOMMU_MSI_WINDOW_START + IOMMU_MSI_WINDOW_SIZE - 1,
+	};
+	bool named = iommu_msi_window_set(&iommu_msi_window);
+	struct range wanted = named ? iommu_msi_window : usual;
+	struct range window = wanted;
+	bool said = dev->iommu->msi_window_said;
+
+	if (iommu_msi_window_works(dev, regions, &wanted)) {
+		if (named && !said &&
+		    iommu_msi_window_doubtful(dev, regions, &wanted)) {
+			dev_warn(dev, "msi_iommu.window meets a bridge or relaxed region: MSIs may be lost\n");
+			dev->iommu->msi_window_said = true;
+		}
+		return wanted;
+	}
+
+	dev->iommu->msi_window_said = true;
+	if (!iommu_msi_search_window(dev, regions, &window)) {
+		if (!said)
+			dev_err(dev, "no 1 MiB is free for MSI doorbells\n");
+		return (struct range) {};
+	}
+	if (!said)
+		dev_warn(dev, "the MSI window is %#llx-%#llx: %s%#llx-%#llx is reserved or out of reach\n",
+			 window.start, window.end,
+			 named ? "msi_iommu.window=" : "", wanted.start,
+			 wanted.end);
+	return window;
 }
 
 /**
@@ -466,35 +456,21 @@ static bool iommu_msi_search_window(struct device *dev,
  *	  added with the type IOMMU_RESV_SW_MSI
  *
  * For IOMMU drivers, at the end of their &iommu_ops.get_resv_regions. The
- * window is the one that msi_iommu.window names, else 0x8000000-0x80fffff,
- * else the first one as large as that which meets no other reserved region
- * and no window of the device's PCI host bridge.
+ * window is the one that msi_iommu.window names, else 0x8000000-0x80fffff. If
+ * that cannot work, for a reserved region that may not be relaxed, for what the
+ * device, its domain or the dma-ranges of its PCI host bridge reach, it is 1 MiB
+ * elsewhere that can.
  *
  * Context: Process context. May sleep.
  */
 void iommu_msi_get_resv_region(struct device *dev, struct list_head *head)
 {
+	struct range window = iommu_msi_device_window(dev, head);
 	struct iommu_resv_region *region;
-	struct range window = iommu_msi_window;
 
-	if (window.start < window.end &&
-	    !iommu_msi_window_free(dev, head, &window)) {
-		dev_warn_once(dev, "msi_iommu.window meets what is reserved for this device: another one is searched\n");
-		window = (struct range) {};
-	}
-	if (window.start >= window.end) {
-		if (!iommu_msi_search_window(dev, head, &window)) {
-			dev_err_once(dev, "no 1 MiB below 4 GiB is free for MSI doorbells\n");
-			return;
-		}
-		if (window.start != IOMMU_MSI_WINDOW_START)
-			dev_info_once(dev, "the MSI window is %#llx-%#llx, as %#llx is reserved\n",
-				      window.start, window.end,
-				      IOMMU_MSI_WINDOW_START);
-	}
-
-	region = iommu_alloc_resv_region(window.start,
-					 window.end - window.start + 1,
+	if (!iommu_msi_window_set(&window))
+		return;
+	region = iommu_alloc_resv_region(window.start, range_len(&window),
 					 IOMMU_MSI_PROT, IOMMU_RESV_SW_MSI,
 					 GFP_KERNEL);
 	if (region)

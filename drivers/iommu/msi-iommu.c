@@ -22,7 +22,6 @@
 
 #include "msi-iommu.h"
 
-#define CREATE_TRACE_POINTS
 #include <trace/events/iommu_msi.h>
 
 /* All cookies by id; one that is in here has its domain's reference */
@@ -250,6 +249,13 @@ static int iommu_msi_freeze(const struct iommu_msi_aperture *aperture)
 		else if (cookie->used_pages)
 			ret = -EBUSY;
 	}
+	if (ret) {
+		struct range window = { aperture->start, aperture->end };
+
+		iommu_msi_window_refused(&window, "%s for domain %u",
+					 ret == -EBUSY ? "comes too late" : "is not fit",
+					 cookie->id);
+	}
 	if (!ret)
 		WRITE_ONCE(cookie->frozen, true);
 	mutex_unlock(&cookie->lock);
@@ -360,29 +366,38 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 EXPORT_SYMBOL_NS_GPL(iommu_msi_set_aperture, IOMMU_MSI);
 
 /**
- * iommu_msi_get_usage - Tell how much of a domain's MSI aperture is in use
+ * iommu_msi_survey_domain - Ask a domain for its window and what is in it
+ * @survey: where the answers are gathered; of several domains the window and the
+ *	    pages are those of the one with fewest pages left. Before any device is
+ *	    asked.
  * @domain: any domain
- * @usage: where to store it; all zero without an aperture
  *
  * Context: Process context. May sleep. @domain must not be freed meanwhile.
  */
-void iommu_msi_get_usage(struct iommu_domain *domain,
-			 struct iommu_msi_usage *usage)
+void iommu_msi_survey_domain(struct iommu_msi_survey *survey,
+			     struct iommu_domain *domain)
 {
 	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
+	unsigned int free;
 
-	*usage = (struct iommu_msi_usage) {};
 	if (!cookie)
 		return;
 
 	guard(mutex)(&cookie->lock);
+	free = cookie->total_pages - cookie->used_pages;
 	if (!cookie->total_pages)
 		return;
-	usage->page_size = 1UL << cookie->pgshift;
-	usage->used_pages = cookie->used_pages;
-	usage->total_pages = cookie->total_pages;
+	survey->in_use |= cookie->used_pages;
+	if (survey->translated && free >= survey->pages_free)
+		return;
+	survey->translated = true;
+	survey->window.start = cookie->aperture_start;
+	survey->window.end = cookie->aperture_end;
+	survey->page_size = 1UL << cookie->pgshift;
+	survey->pages_used = cookie->used_pages;
+	survey->pages_free = free;
 }
-EXPORT_SYMBOL_NS_GPL(iommu_msi_get_usage, IOMMU_MSI);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_survey_domain, IOMMU_MSI);
 
 /* Are the @pages from @first on in the aperture, and free? */
 static bool iommu_msi_pages_free(const struct iommu_msi_cookie *cookie,

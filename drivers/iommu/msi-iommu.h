@@ -176,9 +176,12 @@ void iommu_msi_map_ahead(struct iommu_msi_group *msi,
 void iommu_msi_keep(struct iommu_msi_group *msi);
 void iommu_msi_switch(struct iommu_msi_group *msi, struct iommu_domain *domain);
 
-/* msi-iommu-window.c */
+/* msi-iommu-frame.c */
 int iommu_msi_number(phys_addr_t addr, unsigned int pgshift);
 void iommu_msi_warn_exposure(phys_addr_t addr, phys_addr_t pa, size_t size);
+void iommu_msi_survey_frames(struct iommu_msi_survey *survey, struct device *dev);
+
+/* msi-iommu-window.c */
 int iommu_msi_parse_window(const char *val, struct range *window);
 
 /* iommu.c */

@@ -22,43 +22,57 @@ struct iommu_msi_aperture {
 	u64 end;
 };
 
-/**
- * struct iommu_msi_usage - how much of a domain's MSI aperture is in use
- * @page_size: bytes of a page, which is the domain's smallest
- * @used_pages: pages that doorbells are mapped in
- * @total_pages: pages that can be handed out
- */
-struct iommu_msi_usage {
-	unsigned long page_size;
-	unsigned long used_pages;
-	unsigned long total_pages;
-};
+/* A window with one page alone is one */
+static inline bool iommu_msi_window_set(const struct range *window)
+{
+	return window->end > window->start;
+}
+
+static inline bool iommu_msi_window_meets(const struct range *window, u64 first,
+					  u64 last)
+{
+	return iommu_msi_window_set(window) && first <= window->end &&
+	       last >= window->start;
+}
 
 /* Of how many registered doorbells the first that count */
 #define IOMMU_MSI_SURVEY_FRAMES	256
 
 /**
- * struct iommu_msi_survey - what a set of devices asks of an MSI window
- * @page_size: bytes of a page in the window
+ * struct iommu_msi_survey - what domains have for MSIs, and what devices ask
+ * @window: the MSI window: of the domain with fewest free pages, else the user's,
+ *	    else what the IOMMU lets pass; unset if @window.start > @window.end
+ * @page_size: bytes of a page in the window, the smallest of the domain
+ * @translated: a domain has a window
+ * @in_use: a doorbell is mapped in one of the domains
+ * @pages_used: pages of the window that doorbells are mapped in
+ * @pages_free: pages of the window that can be handed out
  * @devices: devices asked
  * @pages: pages that the doorbells need at most of those that are translated: of
  *	   several doorbells of an irq domain a device may use any
  * @limit: last address that all of those can write a message to
  * @hw_msi: for some device the IOMMU lets a range of doorbells pass
- * @hw_start: first byte of that range
- * @hw_last: last byte of that range
  * @frames: those that have been counted, by their index
  */
 struct iommu_msi_survey {
+	struct range window;
 	unsigned long page_size;
+	bool translated;
+	bool in_use;
+	unsigned long pages_used;
+	unsigned long pages_free;
 	unsigned int devices;
 	unsigned long pages;
 	u64 limit;
 	bool hw_msi;
-	dma_addr_t hw_start;
-	dma_addr_t hw_last;
 	DECLARE_BITMAP(frames, IOMMU_MSI_SURVEY_FRAMES);
 };
+
+/* Can the user set a window now? */
+static inline bool iommu_msi_survey_programmable(const struct iommu_msi_survey *survey)
+{
+	return !survey->in_use && (!survey->devices || survey->translated);
+}
 
 #ifdef CONFIG_IOMMU_MSI
 
@@ -68,8 +82,6 @@ int iommu_msi_set_aperture(struct iommu_domain *domain, dma_addr_t start,
 			   dma_addr_t end);
 int iommu_msi_set_apertures(const struct iommu_msi_aperture *apertures,
 			    unsigned int count);
-void iommu_msi_get_usage(struct iommu_domain *domain,
-			 struct iommu_msi_usage *usage);
 void iommu_domain_msi_geometry(struct iommu_domain *domain,
 			       struct iommu_domain_msi_geometry *geometry);
 bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain);
@@ -91,10 +103,18 @@ void iommu_msi_unregister_doorbells(struct irq_domain *domain);
 void iommu_msi_get_resv_region(struct device *dev, struct list_head *head);
 
 void iommu_msi_survey_init(struct iommu_msi_survey *survey,
-			   unsigned long page_size);
+			   unsigned long page_size, const struct range *window);
+void iommu_msi_survey_domain(struct iommu_msi_survey *survey,
+			     struct iommu_domain *domain);
 int iommu_msi_survey_device(struct device *dev, void *data);
-int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
-			   dma_addr_t start, dma_addr_t end);
+int iommu_msi_check_window(const struct iommu_domain *domain,
+			   const struct iommu_msi_survey *survey,
+			   const struct range *window);
+bool iommu_msi_window_reserved(const struct range *window,
+			       struct list_head *regions);
+struct range iommu_msi_suggested_window(struct list_head *regions);
+__printf(2, 3)
+void iommu_msi_window_refused(const struct range *window, const char *fmt, ...);
 
 #else /* CONFIG_IOMMU_MSI */
 
@@ -118,12 +138,6 @@ iommu_msi_set_apertures(const struct iommu_msi_aperture *apertures,
 			unsigned int count)
 {
 	return count ? -ENODEV : 0;
-}
-
-static inline void iommu_msi_get_usage(struct iommu_domain *domain,
-				       struct iommu_msi_usage *usage)
-{
-	*usage = (struct iommu_msi_usage) {};
 }
 
 static inline void
@@ -183,9 +197,18 @@ static inline void iommu_msi_get_resv_region(struct device *dev,
 }
 
 static inline void iommu_msi_survey_init(struct iommu_msi_survey *survey,
-					 unsigned long page_size)
+					 unsigned long page_size,
+					 const struct range *window)
 {
-	*survey = (struct iommu_msi_survey) { .page_size = page_size };
+	*survey = (struct iommu_msi_survey) {
+		.window = { 1, 0 },
+		.page_size = page_size,
+	};
+}
+
+static inline void iommu_msi_survey_domain(struct iommu_msi_survey *survey,
+					   struct iommu_domain *domain)
+{
 }
 
 static inline int iommu_msi_survey_device(struct device *dev, void *data)
@@ -193,10 +216,27 @@ static inline int iommu_msi_survey_device(struct device *dev, void *data)
 	return 0;
 }
 
-static inline int iommu_msi_survey_check(const struct iommu_msi_survey *survey,
-					 dma_addr_t start, dma_addr_t end)
+static inline int iommu_msi_check_window(const struct iommu_domain *domain,
+					 const struct iommu_msi_survey *survey,
+					 const struct range *window)
 {
 	return -ENODEV;
+}
+
+static inline bool iommu_msi_window_reserved(const struct range *window,
+					     struct list_head *regions)
+{
+	return false;
+}
+
+static inline struct range iommu_msi_suggested_window(struct list_head *regions)
+{
+	return (struct range) {};
+}
+
+static inline __printf(2, 3) void
+iommu_msi_window_refused(const struct range *window, const char *fmt, ...)
+{
 }
 
 #endif /* CONFIG_IOMMU_MSI */

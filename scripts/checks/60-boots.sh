@@ -76,13 +76,13 @@ debug_killed_v2m() { killed debug v2m 900 100; }
 # What the series repairs: its tests fail without it
 faults_of_base() { MSI_OUT=$CHECK_DIR/out scripts/faults.sh; }
 
-# What the command line says of the window
+# What the command line and the device tree say of the window
 window_parameter() {
-	local log name append command
-	for name in good taken malformed; do
+	local log name append changes command
+	for name in "${WINDOW_CASES[@]}"; do
 		window_case "$name"
 		log=$CHECK_DIR/$name.ktap
-		scripts/boot.sh --profile base --append "$append" --add "$BUILD/programs/root" \
+		scripts/boot.sh --profile base --append "$append" "${changes[@]}" --add "$BUILD/programs/root" \
 			--run "$command" --log "$log" --timeout 120
 	done
 }

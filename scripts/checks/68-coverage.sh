@@ -4,8 +4,8 @@
 # What `make coverage` says of the counts: on counts made up, of files of 40
 # lines. It takes a kernel of its own and many machines to count for real.
 
-COVERAGE_FILES=(drivers/iommu/msi-iommu.c drivers/iommu/msi-iommu-desc.c drivers/iommu/msi-iommu-window.c
-	drivers/iommu/msi-iommu-debugfs.c drivers/iommu/iommufd/msi.c)
+COVERAGE_FILES=(drivers/iommu/msi-iommu.c drivers/iommu/msi-iommu-desc.c drivers/iommu/msi-iommu-frame.c
+	drivers/iommu/msi-iommu-window.c drivers/iommu/msi-iommu-debugfs.c drivers/iommu/iommufd/msi.c)
 
 # counts <uncovered lines of the first file...>: as gcov prints them
 counts() {

@@ -8,6 +8,7 @@
 #if !defined(_TRACE_IOMMU_MSI_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TRACE_IOMMU_MSI_H
 
+#include <linux/range.h>
 #include <linux/tracepoint.h>
 
 TRACE_EVENT(iommu_msi_set_aperture,
@@ -82,6 +83,28 @@ DEFINE_EVENT(iommu_msi_doorbell, iommu_msi_unmap,
 	TP_PROTO(u32 domain, phys_addr_t pa, dma_addr_t iova, size_t size,
 		 unsigned int refs),
 	TP_ARGS(domain, pa, iova, size, refs)
+);
+
+TRACE_EVENT(iommu_msi_window_refused,
+
+	TP_PROTO(const struct range *window, struct va_format *reason),
+
+	TP_ARGS(window, reason),
+
+	TP_STRUCT__entry(
+		__field(u64, start)
+		__field(u64, last)
+		__vstring(reason, reason->fmt, reason->va)
+	),
+
+	TP_fast_assign(
+		__entry->start = window->start;
+		__entry->last = window->end;
+		__assign_vstr(reason, reason->fmt, reason->va);
+	),
+
+	TP_printk("window=%#llx-%#llx %s", __entry->start, __entry->last,
+		  __get_str(reason))
 );
 
 #endif /* _TRACE_IOMMU_MSI_H */

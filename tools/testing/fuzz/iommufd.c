@@ -181,6 +181,31 @@ void finish_ranges(struct op *op)
 			     now.last);
 }
 
+void prepare_msi_window(struct op *op)
+{
+	uint32_t ioas = use_object(op, op->call->a, false)->id;
+	uint32_t flags = choose(op->call->bits, 0, 0, 0, 0, IOMMU_IOAS_MSI_WINDOW_DEFAULT,
+				IOMMU_IOAS_MSI_WINDOW_DEFAULT, ~0u);
+	bool none = flags == IOMMU_IOAS_MSI_WINDOW_DEFAULT && op->call->bits >> 8 & 7;
+
+	remember_window(op);
+	ioctl_on(op, IOMMU_IOAS_MSI_WINDOW);
+	op->arg.msi_window = (struct iommu_ioas_msi_window) {
+		.size = argsz(op, sizeof(op->arg.msi_window)), .ioas_id = ioas,
+		.flags = flags,
+		.__reserved = choose(op->call->bits >> 16, 0, 0, 0, 0, 0, 0, 1),
+		.start = none ? 0 : at_of(op),
+		.last = none ? 0 : at_of(op) + size_of(op) - 1,
+	};
+}
+
+void finish_msi_window(struct op *op)
+{
+	const struct iommu_ioas_msi_window *cmd = &op->arg.msi_window;
+
+	window_changed(op, cmd->start, cmd->last ? cmd->last - cmd->start + 1 : 0);
+}
+
 /* Of an IOAS, or of the context */
 static void prepare_option(struct op *op, uint32_t id, uint16_t what, uint64_t to)
 {
@@ -189,8 +214,6 @@ static void prepare_option(struct op *op, uint32_t id, uint16_t what, uint64_t t
 
 	if (context)
 		op->space.fd = -1;
-	else if (what == IOMMU_OPTION_OP_SET)
-		remember_window(op);
 	ioctl_on(op, IOMMU_OPTION);
 	op->arg.option = (struct iommu_option) {
 		.size = argsz(op, sizeof(op->arg.option)), .option_id = id,
@@ -198,47 +221,9 @@ static void prepare_option(struct op *op, uint32_t id, uint16_t what, uint64_t t
 	};
 }
 
-void prepare_msi_start(struct op *op)
-{
-	prepare_option(op, IOMMU_OPTION_SW_MSI_START, IOMMU_OPTION_OP_SET, at_of(op));
-}
-
-void prepare_msi_size(struct op *op)
-{
-	prepare_option(op, IOMMU_OPTION_SW_MSI_SIZE, IOMMU_OPTION_OP_SET, size_of(op));
-}
-
-static uint64_t option_value(struct op *op, uint32_t id)
-{
-	uint64_t answer;
-	int ret = option_get(&op->space, op->space.ioas, id, &answer);
-
-	count(OPTION_GET, ret);
-	if (ret)
-		fail("an option of an IOAS cannot be read: %s", strerror(-ret));
-	return answer;
-}
-
-void finish_msi_option(struct op *op)
-{
-	uint64_t start = 0, size = 0;
-
-	if (op->known && !op->result) {
-		start = option_value(op, IOMMU_OPTION_SW_MSI_START);
-		size = option_value(op, IOMMU_OPTION_SW_MSI_SIZE);
-		if (op->arg.option.val64 !=
-		    (op->arg.option.option_id == IOMMU_OPTION_SW_MSI_SIZE ?
-		     size : start))
-			fail("an option was set, and has another value");
-	}
-	window_changed(op, start, size);
-}
-
 void prepare_option_get(struct op *op)
 {
-	prepare_option(op, choose(op->call->bits, IOMMU_OPTION_SW_MSI_START,
-				  IOMMU_OPTION_SW_MSI_SIZE,
-				  IOMMU_OPTION_HUGE_PAGES,
+	prepare_option(op, choose(op->call->bits, IOMMU_OPTION_HUGE_PAGES,
 				  IOMMU_OPTION_RLIMIT_MODE, 77),
 		       IOMMU_OPTION_OP_GET, 0);
 }
@@ -246,8 +231,7 @@ void prepare_option_get(struct op *op)
 void prepare_option_other(struct op *op)
 {
 	prepare_option(op, choose(op->call->bits, IOMMU_OPTION_HUGE_PAGES,
-				  IOMMU_OPTION_RLIMIT_MODE,
-				  IOMMU_OPTION_SW_MSI_START, 77),
+				  IOMMU_OPTION_RLIMIT_MODE, 77),
 		       choose(op->call->bits >> 8, IOMMU_OPTION_OP_SET, 2, 0xffff),
 		       op->call->bits >> 16 & 1);
 }

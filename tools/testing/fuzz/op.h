@@ -71,6 +71,7 @@ struct op {
 		struct iommu_ioas_allow_iovas allow;
 		struct iommu_ioas_iova_ranges ranges;
 		struct iommu_option option;
+		struct iommu_ioas_msi_window msi_window;
 		struct iommu_msi_info msi_info;
 		struct iommu_hwpt_alloc hwpt;
 	} arg;
@@ -92,8 +93,8 @@ enum kind_index {
 	CLOSE_ANY, CONTAINER_OPEN, GROUP_OPEN, SET_CONTAINER, UNSET_CONTAINER,
 	SET_IOMMU, GET_DEVICE, TYPE1_MAP, TYPE1_UNMAP, TYPE1_WINDOW,
 	TYPE1_NO_WINDOW, TYPE1_INFO, IOMMU_OPEN, IOAS_ALLOC, OBJECT_DESTROY,
-	IOAS_MAP, IOAS_UNMAP, IOAS_COPY, IOAS_ALLOW, IOAS_RANGES, MSI_START,
-	MSI_SIZE, OPTION_GET, OPTION_OTHER, MSI_INFO, HWPT_ALLOC, CDEV_OPEN,
+	IOAS_MAP, IOAS_UNMAP, IOAS_COPY, IOAS_ALLOW, IOAS_RANGES, MSI_WINDOW,
+	OPTION_GET, OPTION_OTHER, MSI_INFO, HWPT_ALLOC, CDEV_OPEN,
 	BIND, ATTACH, DETACH, SET_MSI, SET_MSIX, IRQS_OFF, IRQS_TRIGGER,
 	IRQ_INFO, DEBUG_OPEN, DEBUG_READ, DEBUG_PREAD, DEBUG_SEEK, DEBUG_WRITE,
 	PARAM_OPEN, PARAM_READ, PARAM_WRITE,
@@ -165,9 +166,8 @@ op_fn prepare_container, prepare_group, prepare_set_container,
 op_fn prepare_iommu, prepare_cdev, prepare_alloc, finish_alloc,
       prepare_destroy, finish_destroy, prepare_ioas_map, finish_ioas_map,
       prepare_ioas_unmap, finish_ioas_unmap, prepare_copy, finish_copy,
-      prepare_allow, prepare_ranges, finish_ranges, prepare_msi_start,
-      prepare_msi_size, finish_msi_option, prepare_option_get,
-      prepare_option_other, prepare_msi_info, prepare_hwpt_alloc,
+      prepare_allow, prepare_ranges, finish_ranges, prepare_msi_window,
+      finish_msi_window, prepare_option_get, prepare_option_other, prepare_msi_info, prepare_hwpt_alloc,
       finish_hwpt_alloc, prepare_bind, finish_bind, prepare_attach,
       finish_attach, prepare_detach;
 /* device.c: interrupts, and files */

@@ -7,56 +7,15 @@
 #include "sys.h"
 #include "window.h"
 
-int option_set(struct space *space, uint32_t object, uint32_t id, uint64_t value)
+static int set_iommufd(struct space *space, uint64_t start, uint64_t last,
+		       uint32_t flags)
 {
-	struct iommu_option option = {
-		.size = sizeof(option), .option_id = id,
-		.op = IOMMU_OPTION_OP_SET, .object_id = object, .val64 = value,
+	struct iommu_ioas_msi_window cmd = {
+		.size = sizeof(cmd), .ioas_id = space->ioas, .flags = flags,
+		.start = start, .last = last,
 	};
 
-	return sys_ioctl(space->fd, IOMMU_OPTION, &option);
-}
-
-int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *value)
-{
-	struct iommu_option option = {
-		.size = sizeof(option), .option_id = id,
-		.op = IOMMU_OPTION_OP_GET, .object_id = object,
-	};
-	int ret = sys_ioctl(space->fd, IOMMU_OPTION, &option);
-
-	*value = option.val64;
-	return ret;
-}
-
-/*
- * Start and size are two options, and where there is a window each changes it at
- * once. When both change, the window is removed in between.
- */
-static int set_iommufd(struct space *space, uint64_t start, uint64_t size)
-{
-	uint64_t old_start, old_size;
-	int ret;
-
-	ret = option_get(space, space->ioas, IOMMU_OPTION_SW_MSI_START, &old_start) ?:
-	      option_get(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, &old_size);
-	if (ret)
-		return ret;
-	if (old_size == size)
-		return option_set(space, space->ioas,
-				  IOMMU_OPTION_SW_MSI_START, start);
-	if (old_size) {
-		ret = option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, 0);
-		if (ret)
-			return ret;
-	}
-	ret = option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_START, start) ?:
-	      option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, size);
-	if (ret) {
-		option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_START, old_start);
-		option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, old_size);
-	}
-	return ret;
+	return sys_ioctl(space->fd, IOMMU_IOAS_MSI_WINDOW, &cmd);
 }
 
 int window_set(struct space *space, uint64_t start, uint64_t size)
@@ -68,13 +27,13 @@ int window_set(struct space *space, uint64_t start, uint64_t size)
 
 	return space->backend == TYPE1 ?
 	       sys_ioctl(space->fd, VFIO_IOMMU_MAP_DMA, &map) :
-	       set_iommufd(space, start, size);
+	       set_iommufd(space, start, start + size - 1, 0);
 }
 
 int window_unset(struct space *space, uint64_t start, uint64_t size)
 {
 	return space->backend == TYPE1 ? space_unmap(space, start, size) :
-	       option_set(space, space->ioas, IOMMU_OPTION_SW_MSI_SIZE, 0);
+	       set_iommufd(space, 0, 0, IOMMU_IOAS_MSI_WINDOW_DEFAULT);
 }
 
 /* The whole answer of VFIO_IOMMU_GET_INFO, to be freed */

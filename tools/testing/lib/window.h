@@ -40,8 +40,4 @@ int space_unmap_all(struct space *space);
 
 bool ranges_hold(const struct ranges *ranges, uint64_t start, uint64_t last);
 
-/* IOMMU_OPTION_SW_MSI_*; an object of 0 is the context */
-int option_set(struct space *space, uint32_t object, uint32_t id, uint64_t value);
-int option_get(struct space *space, uint32_t object, uint32_t id, uint64_t *value);
-
 #endif

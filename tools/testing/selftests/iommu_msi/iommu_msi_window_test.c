@@ -579,14 +579,14 @@ TEST_F(type1, refuse_flags)
 	EXPECT_TRUE(state_same(&self->space, &before));
 }
 
-FIXTURE(options)
+FIXTURE(ioas)
 {
 	struct space space;
 	struct device edu, nvme;
 	int eventfd;
 };
 
-FIXTURE_SETUP(options)
+FIXTURE_SETUP(ioas)
 {
 	struct window window;
 
@@ -599,7 +599,7 @@ FIXTURE_SETUP(options)
 		SKIP(return, NO_WINDOW);
 }
 
-FIXTURE_TEARDOWN(options)
+FIXTURE_TEARDOWN(ioas)
 {
 	device_close(&self->edu);
 	device_close(&self->nvme);
@@ -607,91 +607,46 @@ FIXTURE_TEARDOWN(options)
 	module_unload("msi_quirk");
 }
 
-static uint64_t option(struct space *space, uint32_t object, uint32_t id)
+TEST_F(ioas, before_attach)
 {
-	uint64_t value;
-
-	return option_get(space, object, id, &value) ? UINT64_MAX : value;
-}
-
-/* Before a device is attached, one option at a time */
-TEST_F(options, before_attach)
-{
-	const uint32_t start = IOMMU_OPTION_SW_MSI_START;
-	const uint32_t size = IOMMU_OPTION_SW_MSI_SIZE;
-	uint32_t ioas = self->space.ioas;
 	struct window w;
 
-	EXPECT_EQ(0, option(&self->space, ioas, start));
-	EXPECT_EQ(0, option(&self->space, ioas, size));
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
 	EXPECT_LT(w.last, w.start);
 
-	ASSERT_EQ(0, option_set(&self->space, ioas, start, NEW));
-	EXPECT_EQ(NEW, option(&self->space, ioas, start));
-	ASSERT_EQ(0, window_query(&self->space, &w));
-	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
-	ASSERT_EQ(0, option_set(&self->space, ioas, size, MIB));
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
 	EXPECT_EQ(NEW, w.start);
 	EXPECT_EQ(NEW + MIB - 1, w.last);
-	ASSERT_EQ(0, option_set(&self->space, ioas, start, OTHER));
+	/* Both bounds at once, where one alone would meet the old window */
+	ASSERT_EQ(0, window_set(&self->space, OTHER, 2 * MIB));
 
 	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
 	EXPECT_EQ(OTHER, w.start);
-	EXPECT_EQ(OTHER + MIB - 1, w.last);
+	EXPECT_EQ(OTHER + 2 * MIB - 1, w.last);
 }
 
-TEST_F(options, context)
+/* Another IOAS of the same context keeps to the default */
+TEST_F(ioas, other_ioas)
 {
-	struct space later = self->space;
+	struct space other = self->space;
 	struct window w;
 
-	EXPECT_EQ(-EINVAL, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, 0x800));
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, NEW));
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
-	EXPECT_EQ(NEW, option(&self->space, 0, IOMMU_OPTION_SW_MSI_START));
-	EXPECT_EQ(MIB, option(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE));
-	ASSERT_EQ(0, window_query(&self->space, &w));
-	EXPECT_EQ(WINDOW_PROGRAMMABLE, w.flags);
-
-	ASSERT_EQ(0, space_add_ioas(&self->space, &later.ioas));
-	ASSERT_EQ(0, window_query(&later, &w));
-	EXPECT_EQ(WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
-	EXPECT_EQ(NEW, w.start);
-	ASSERT_EQ(0, device_open(&self->edu, &later, edu_address()));
+	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
+	ASSERT_EQ(0, window_set(&other, NEW, MIB));
+	ASSERT_EQ(0, device_open(&self->edu, &other, edu_address()));
 	self->edu.space = &self->space;
-	ASSERT_EQ(0, window_query(&later, &w));
+	ASSERT_EQ(0, window_query(&other, &w));
 	EXPECT_EQ(NEW, w.start);
 	EXPECT_EQ(WINDOW_TRANSLATED, w.flags & WINDOW_TRANSLATED);
 
-	/* Another IOAS of the same context keeps to the default */
 	ASSERT_EQ(0, device_replace(&self->edu, self->space.ioas));
 	ASSERT_EQ(0, window_query(&self->space, &w));
 	EXPECT_EQ(OLD, w.start);
-}
-
-/* In the place of a container an iommufd has an IOAS made for it, once. One too
- * many is freed with its window: kmemleak tells.
- */
-TEST_F(options, container)
-{
-	char path[64];
-	int group;
-
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, NEW));
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
-	ASSERT_EQ(0, device_group(edu_address(), path, sizeof(path)));
-	group = open(path, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, group);
-	ASSERT_EQ(0, ioctl(group, VFIO_GROUP_SET_CONTAINER, &self->space.fd));
-	ASSERT_EQ(0, ioctl(group, VFIO_GROUP_UNSET_CONTAINER));
-	EXPECT_EQ(0, ioctl(group, VFIO_GROUP_SET_CONTAINER, &self->space.fd));
-	close(group);
 }
 
 /* What IOMMU_MSI_INFO says of one object */
@@ -704,7 +659,7 @@ static int query(struct space *space, uint32_t object, struct window *window)
 }
 
 /* Two domains in one IOAS have one window, and each its own pages of it */
-TEST_F(options, two_domains)
+TEST_F(ioas, two_domains)
 {
 	struct space *space = &self->space;
 	struct window all, edu, second;
@@ -760,7 +715,7 @@ TEST_F(options, two_domains)
  * domain, and finds it where it was when it comes back. The window is still not
  * to be mapped over.
  */
-TEST_F(options, detached)
+TEST_F(ioas, detached)
 {
 	struct space *space = &self->space;
 	uint32_t hwpt;
@@ -797,51 +752,67 @@ TEST_F(options, detached)
 	munmap(memory, 2 * MIB);
 }
 
-TEST_F(options, refuse)
+static int window_call(struct space *space, struct iommu_ioas_msi_window cmd)
 {
-	struct iommu_option option = {
-		.size = sizeof(option), .option_id = IOMMU_OPTION_SW_MSI_SIZE,
-		.op = 2, .object_id = self->space.ioas,
-	};
+	cmd.size = sizeof(cmd);
+	cmd.ioas_id = space->ioas;
+	return sys_ioctl(space->fd, IOMMU_IOAS_MSI_WINDOW, &cmd);
+}
+
+TEST_F(ioas, refuse)
+{
 	struct iommu_msi_info info = {
 		.size = sizeof(info), .object_id = self->space.ioas, .__reserved = 1,
 	};
+	struct iommu_ioas_msi_window good = { .start = NEW, .last = NEW + MIB - 1 };
+	struct iommu_ioas_msi_window bad;
 	struct space gone = self->space;
+	struct state before;
 	struct window w;
-	uint64_t value;
 
+	ASSERT_EQ(0, state_read(&self->space, &before));
 	gone.ioas = 4711;
 	EXPECT_EQ(-ENOENT, window_set(&gone, NEW, MIB));
-	EXPECT_EQ(-ENOENT, option_get(&gone, gone.ioas, IOMMU_OPTION_SW_MSI_SIZE,
-				      &value));
 	EXPECT_EQ(-ENOENT, window_query(&gone, &w));
-	EXPECT_EQ(-EOPNOTSUPP, option_set(&self->space, self->space.ioas, 99, 1));
-	EXPECT_EQ(-1, ioctl(self->space.fd, IOMMU_OPTION, &option));
-	EXPECT_EQ(EOPNOTSUPP, errno);
-	EXPECT_EQ(-1, ioctl(self->space.fd, IOMMU_MSI_INFO, &info));
-	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-EOPNOTSUPP, sys_ioctl(self->space.fd, IOMMU_MSI_INFO, &info));
+
+	bad = good;
+	bad.flags = IOMMU_IOAS_MSI_WINDOW_DEFAULT << 1;
+	EXPECT_EQ(-EOPNOTSUPP, window_call(&self->space, bad));
+	bad.flags = IOMMU_IOAS_MSI_WINDOW_DEFAULT;
+	EXPECT_EQ(-EINVAL, window_call(&self->space, bad));
+	bad.last = 0;
+	EXPECT_EQ(-EINVAL, window_call(&self->space, bad));
+	bad = good;
+	bad.__reserved = 1;
+	EXPECT_EQ(-EOPNOTSUPP, window_call(&self->space, bad));
+	bad = good;
+	bad.start += 0x800;
+	EXPECT_EQ(-EINVAL, window_call(&self->space, bad));
+	bad = good;
+	bad.last -= 0x800;
+	EXPECT_EQ(-EINVAL, window_call(&self->space, bad));
+	bad.last = bad.start - 1;
+	EXPECT_EQ(-EINVAL, window_call(&self->space, bad));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(0, window_call(&self->space, good));
 
 	/* A device is neither an IOAS nor a HWPT */
 	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 	EXPECT_EQ(-EINVAL, query(&self->space, self->edu.id, &w));
-	EXPECT_EQ(-ENOENT, option_get(&self->space, self->edu.id,
-				      IOMMU_OPTION_SW_MSI_SIZE, &value));
+	gone.ioas = self->edu.id;
+	EXPECT_EQ(-ENOENT, window_set(&gone, NEW, MIB));
 }
 
-/* A context's window that does not suit a device keeps it out */
-TEST_F(options, context_refused)
+/* A window that does not suit a device keeps it out */
+TEST_F(ioas, keeps_out)
 {
-	struct space later = self->space;
-
 	ASSERT_EQ(0, quirk(edu_address(), "msi32=1"));
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_START, 1ULL << 32));
-	ASSERT_EQ(0, option_set(&self->space, 0, IOMMU_OPTION_SW_MSI_SIZE, MIB));
-	ASSERT_EQ(0, space_add_ioas(&self->space, &later.ioas));
-	EXPECT_EQ(-ERANGE, device_open(&self->edu, &later, edu_address()));
+	ASSERT_EQ(0, window_set(&self->space, 1ULL << 32, MIB));
+	EXPECT_EQ(-ERANGE, device_open(&self->edu, &self->space, edu_address()));
 	device_close(&self->edu);
 	EXPECT_EQ(0, module_unload("msi_quirk"));
-	EXPECT_EQ(0, device_open(&self->edu, &later, edu_address()));
-	self->edu.space = &self->space;
+	EXPECT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
 }
 
 TEST_HARNESS_MAIN
