@@ -160,13 +160,13 @@ int iommu_msi_check_window(const struct iommu_domain *domain,
 		return -ERANGE;
 	}
 	if (window->end > survey->limit) {
-		iommu_msi_window_refused(window, "is not within what a device can write to, up to %#llx",
+		iommu_msi_window_refused(window, "is above what a device can write to: %#llx",
 					 survey->limit);
 		return -ERANGE;
 	}
 	if (((window->end - window->start) >> __ffs(survey->page_size)) + 1 <
 	    survey->pages) {
-		iommu_msi_window_refused(window, "has fewer pages than the %lu of the devices' doorbells",
+		iommu_msi_window_refused(window, "has fewer pages than the devices need: %lu",
 					 survey->pages);
 		return -ENOSPC;
 	}
