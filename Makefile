@@ -27,7 +27,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage|nomsi]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage]
 	@scripts/build.sh $(call quote,$(PROFILE))
 
 demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio APERTURE=first-last WINDOW=start BASE=1]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage|nomsi]
+# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image. Builds what the build
 # tree holds: the series, or the series and what you edit there.
@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/kbuild.sh"
 
-usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage|nomsi"
+usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
@@ -17,7 +17,7 @@ tree=$KTREE
 unpatched=0
 fragments=("$ROOT/configs/base.config" "$ROOT/configs/kunit.config")
 case $profile in
-base | nomsi) ;;
+base) ;;
 vanilla)
 	# The object directory and the tree are named and nested as the others
 	# are (../linux), so that ccache knows what did not change.
@@ -50,13 +50,9 @@ export KBUILD_BUILD_USER=msi KBUILD_BUILD_HOST=iommu
 
 # --- configuration ---------------------------------------------------------
 
-# What `make menuconfig` chose comes last, except that `nomsi` is there to be
-# without the subsystem.
+# What `make menuconfig` chose comes last.
 if [ -f "$BUILD/msi.config" ] && [ "${MSI_MENUCONFIG:-}" != ignore ]; then
 	fragments+=("$BUILD/msi.config")
-fi
-if [ "$profile" = nomsi ]; then
-	fragments+=("$ROOT/configs/nomsi.config")
 fi
 
 configure() {

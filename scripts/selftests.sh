@@ -6,7 +6,7 @@
 
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test)
 # Where doorbells are translated, and where they bypass the IOMMU
-TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_lsmsi_test)
+TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_container_test iommu_msi_lsmsi_test)
 # First: on a GICv2m the SMMU's event queue is not heard of any more, also not
 # on the base, once a device has had as many as 32 vectors
 TESTS_SMMU=(iommu_msi_attack_test)
@@ -50,7 +50,7 @@ suites_ran() {
 	done
 }
 
-WINDOW_CASES=(named doubtful out_of_reach malformed dma_ranges)
+WINDOW_CASES=(named doubtful out_of_reach malformed dma_ranges bridge_reserved)
 
 # window_case <one of them>: sets $append, the words of a kernel's command line that
 # say where the window is, $changes to the machine's device tree, and $command,
@@ -82,6 +82,16 @@ msi_iommu.window=$value is reserved or out of reach"
 		value='' read='' message=''
 		region='0x00000000bff00000 0x00000000bfffffff'
 		changes=(--fdt '-tx /pcie@10000000 dma-ranges 2000000 0 40000000 0 40000000 0 80000000')
+		;;
+	bridge_reserved)
+		value='' read='' message=''
+		region='0x0000000008100000 0x00000000081fffff'
+		changes=(--fdt '-tx /pcie@10000000 phandle 9001' --fdt '-c /reserved-memory'
+			--fdt '-tx /reserved-memory #address-cells 2' --fdt '-tx /reserved-memory #size-cells 2'
+			--fdt '-tx /reserved-memory ranges' --fdt '-c /reserved-memory/bridge'
+			--fdt '-tx /reserved-memory/bridge iommu-addresses 9001 0 8000000 0 1000'
+			--fdt '-tx /reserved-memory/bridge phandle 9002'
+			--fdt '-tx /pcie@10000000 memory-region 9002')
 		;;
 	esac
 	append=${value:+msi_iommu.window=$value}

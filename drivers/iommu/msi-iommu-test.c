@@ -9,7 +9,6 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/fault-inject.h>
 #include <linux/fwnode.h>
 #include <linux/iommu.h>
@@ -48,6 +47,7 @@ static struct {
 	bool finish_at_attach;
 	struct range reserved;
 	bool relaxable;
+	struct range reach;
 	unsigned int default_type;
 	int fail_map;
 	int map_error;
@@ -232,7 +232,8 @@ static void mock_get_resv_regions(struct device *dev, struct list_head *head)
 			list_add_tail(&region->list, head);
 	}
 	if (!mock.unsupported)
-		iommu_msi_get_resv_region(dev, head);
+		iommu_msi_get_resv_region(dev, head, mock.reach.start,
+					  mock.reach.end);
 }
 
 static int mock_def_domain_type(struct device *dev)
@@ -345,6 +346,7 @@ struct fixture {
 	struct iommu_domain *other;
 	struct msi_desc desc;
 	struct completion over;
+	phys_addr_t page;
 };
 
 static int fixture_init(struct kunit *test)
@@ -362,6 +364,8 @@ static int fixture_init(struct kunit *test)
 	mock.hw_msi = false;
 	mock.finish_at_attach = false;
 	mock.reserved = (struct range) {};
+	mock.relaxable = false;
+	mock.reach = (struct range) { 0, ULONG_MAX };
 	mock.default_type = IOMMU_DOMAIN_IDENTITY;
 	mock.fail_map = 0;
 	mock.map_error = -ENOMEM;
@@ -1689,7 +1693,7 @@ static void test_parse_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, window.end, 0xffffULL);
 }
 
-/* Where a window is suggested when [start, end] is reserved; 1 for nowhere */
+/* Where a window is suggested when [start, end] is reserved; 1 for none */
 static u64 suggested(struct device *dev, u64 start, u64 end)
 {
 	struct iommu_resv_region *region;
@@ -1720,20 +1724,24 @@ static void test_default_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, SZ_1M, SZ_256M - 1), SZ_256M);
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_1G - 1), SZ_4G - SZ_1M);
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_4G - SZ_64K), SZ_4G);
-	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_64G - SZ_64K), 1);
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, SZ_64G - SZ_64K), WINDOW);
 
 	/* What may be relaxed is in nobody's way, but not looked for either */
 	mock.relaxable = true;
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, U32_MAX), WINDOW);
 	mock.relaxable = false;
 
-	f->domain->geometry.aperture_end = WINDOW_END - 1;
+	/* What the IOMMU reaches */
+	mock.reach.end = WINDOW_END - 1;
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), SZ_1M);
-	f->domain->geometry.aperture_start = SZ_2M;
+	mock.reach.start = SZ_2M;
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), SZ_2M);
-	f->domain->geometry.aperture_start = WINDOW + SZ_16M;
-	f->domain->geometry.aperture_end = ULONG_MAX;
+	mock.reach = (struct range) { WINDOW + SZ_16M, ULONG_MAX };
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW + SZ_16M);
+
+	/* If nothing will do, VMMs at least know this one */
+	mock.reach = (struct range) { SZ_64G, ULONG_MAX };
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
 }
 
 static struct iommu_resv_region *region_of(struct kunit *test,
@@ -1752,8 +1760,10 @@ static struct iommu_resv_region *region_of(struct kunit *test,
 static bool suggestion_reserved(struct list_head *regions)
 {
 	struct range window = iommu_msi_suggested_window(regions);
+	struct iommu_msi_survey survey;
 
-	return iommu_msi_window_reserved(&window, regions);
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
+	return iommu_msi_check_devices(&window, &survey, regions);
 }
 
 /* One window for all devices of a group */
@@ -1874,7 +1884,7 @@ static void test_survey(struct kunit *test)
 					   SZ_4G), 0);
 	KUNIT_EXPECT_EQ(test, check_window(f->domain, &survey, SZ_4G - SZ_16K,
 					   SZ_4G + SZ_4K), -ERANGE);
-	survey.limit = U64_MAX;
+	survey.limit = ULONG_MAX;
 	geometry = f->domain->geometry;
 	f->domain->geometry.aperture_start = SZ_1M;
 	f->domain->geometry.aperture_end = SZ_2M - 1;
@@ -1953,7 +1963,7 @@ static void test_pci_limit(struct kunit *test)
 	fixture_attach(test);
 	pdev = mock_pci_device(test);
 
-	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U64_MAX);
+	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), ULONG_MAX);
 	pdev->no_64bit_msi = true;
 	KUNIT_EXPECT_EQ(test, limit_of(test, pdev), U32_MAX);
 	pci_free_host_bridge(bridge);
@@ -2002,7 +2012,7 @@ static void test_pci_bridge(struct kunit *test)
 	inbound.end = 6ULL * SZ_1G - 1;
 	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), SZ_4G);
 	pdev->no_64bit_msi = true;
-	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), 1);
+	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
 	pci_free_host_bridge(bridge);
 }
 #endif /* CONFIG_PCI */
@@ -2140,6 +2150,68 @@ static void test_trace(struct kunit *test)
 	expect_heard(test, &heard_put, 3, 0);
 	expect_heard(test, &heard_unmap, 1, 0);
 	expect_heard(test, &heard_map, 1, 1);
+}
+
+/* A group that is moved to another domain while a doorbell is mapped for it */
+static struct {
+	struct iommu_msi_group *msi;
+	struct iommu_domain *from, *to;
+} moved;
+
+static void find_group(struct iommu_msi_group *msi, void *unused)
+{
+	if (msi->domain == moved.from)
+		moved.msi = msi;
+}
+
+static void move_group(struct iommu_domain *to)
+{
+	spin_lock(&moved.msi->lock);
+	moved.msi->domain = to;
+	spin_unlock(&moved.msi->lock);
+}
+
+static void move_at_map(void *unused, u32 domain, phys_addr_t pa, dma_addr_t iova,
+			size_t size, unsigned int refs)
+{
+	if (moved.to)
+		move_group(moved.to);
+	moved.to = NULL;
+}
+
+static void stop_moving(void *unused)
+{
+	unregister_trace_iommu_msi_map(move_at_map, NULL);
+}
+
+static void test_desc_moved(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+
+	f->other = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+	moved.msi = NULL;
+	moved.from = f->domain;
+	iommu_msi_for_each_group(find_group, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, moved.msi);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, stop_moving, NULL), 0);
+	KUNIT_ASSERT_EQ(test, register_trace_iommu_msi_map(move_at_map, NULL), 0);
+
+	moved.to = f->other;
+	KUNIT_EXPECT_EQ(test, prepare(&f->desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_NULL(test, moved.to);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
+	KUNIT_EXPECT_EQ(test, refs_of(f->other, DOORBELL), 1);
+	iommu_msi_release_desc(&f->desc);
+
+	/* It is attached to nothing by then */
+	move_group(f->domain);
+	moved.to = f->other;
+	iommu_put_msi_cookie(f->other);
+	KUNIT_EXPECT_EQ(test, prepare(&f->desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_NULL(test, f->desc.iommu_msi_binding);
+	KUNIT_EXPECT_EQ(test, refs_of(f->domain, DOORBELL), 0);
+	move_group(f->domain);
+	iommu_domain_free(f->other);
 }
 #endif
 
@@ -2593,6 +2665,24 @@ static void test_fail_survey(struct kunit *test)
 	dev_set_msi_domain(f->dev, NULL);
 	irq_domain_remove(irqs);
 }
+
+/* A doorbell page that was never heard of, which gets its number for ever */
+static int number_page(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	f->page += SZ_1T;
+	return min(iommu_msi_number(f->page, PAGE_SHIFT), 0);
+}
+
+static void forget_page(struct kunit *test, bool failed)
+{
+}
+
+static void test_fail_number(struct kunit *test)
+{
+	fail_each(test, 1, number_page, forget_page);
+}
 #endif /* CONFIG_FAILSLAB */
 
 static struct kunit_case iommu_msi_cases[] = {
@@ -2641,6 +2731,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_pa_to_va),
 #ifdef CONFIG_TRACEPOINTS
 	KUNIT_CASE(test_trace),
+	KUNIT_CASE(test_desc_moved),
 #endif
 	KUNIT_CASE_SLOW(test_race_get_put),
 	KUNIT_CASE_SLOW(test_race_geometry),
@@ -2651,6 +2742,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_fail_alloc),
 	KUNIT_CASE(test_fail_replace),
 	KUNIT_CASE(test_fail_survey),
+	KUNIT_CASE(test_fail_number),
 #endif
 	{}
 };

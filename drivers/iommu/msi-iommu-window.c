@@ -10,11 +10,14 @@
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/msi-iommu.h>
+#include <linux/of_iommu.h>
 #include <linux/pci.h>
 #include <linux/range.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
+#include "dma-iommu.h"
 #include "msi-iommu.h"
 
 #define CREATE_TRACE_POINTS
@@ -23,10 +26,10 @@
 /* Some PCI devices cannot write a message to an address above 4 GiB */
 static u64 iommu_msi_device_limit(struct device *dev)
 {
-	/* Known since the device was found; the bits beside it change */
+	/* The bits beside it change */
 	if (dev_is_pci(dev) && data_race(!!to_pci_dev(dev)->no_64bit_msi))
 		return U32_MAX;
-	return U64_MAX;
+	return min_t(u64, ULONG_MAX, PHYS_ADDR_MAX);
 }
 
 /**
@@ -41,7 +44,7 @@ void iommu_msi_survey_init(struct iommu_msi_survey *survey,
 	*survey = (struct iommu_msi_survey) {
 		.window = { 1, 0 },
 		.page_size = page_size,
-		.limit = U64_MAX,
+		.limit = ULONG_MAX,
 	};
 	if (window && iommu_msi_window_set(window))
 		survey->window = *window;
@@ -75,7 +78,7 @@ static void iommu_msi_survey_regions(struct iommu_msi_survey *survey,
  * In the form that iommu_group_for_each_dev() takes.
  *
  * Context: Process context. May sleep.
- * Return: 0.
+ * Return: 0, which stands for going on to the next.
  */
 int iommu_msi_survey_device(struct device *dev, void *data)
 {
@@ -108,11 +111,11 @@ iommu_msi_reserved_in(const struct range *window, struct list_head *regions)
 }
 
 /**
- * iommu_msi_window_refused - Trace why a window of the user's is refused
+ * iommu_msi_window_refused - Trace why a window is not taken
  * @window: first and last IOVA
  * @fmt: what is against it, as for printf
  *
- * The user has an errno; this is for whoever looks what is behind it.
+ * Who sets a window has an errno; this is for whoever looks what is behind it.
  */
 void iommu_msi_window_refused(const struct range *window, const char *fmt, ...)
 {
@@ -125,6 +128,37 @@ void iommu_msi_window_refused(const struct range *window, const char *fmt, ...)
 	va_end(args);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_msi_window_refused, IOMMU_MSI);
+
+/* -EINVAL if it is not made of the domain's pages, -ERANGE if out of its reach */
+int iommu_msi_check_bounds(const struct iommu_domain *domain, u64 start, u64 end)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	u64 mask;
+
+	if (start >= end || end > ULONG_MAX || !domain->pgsize_bitmap)
+		return -EINVAL;
+
+	/* end + 1 may wrap round to 0, which is aligned as it should be */
+	mask = (1UL << __ffs(domain->pgsize_bitmap)) - 1;
+	if ((start | (end + 1)) & mask)
+		return -EINVAL;
+
+	/* Some drivers tell the geometry no sooner than a device attaches */
+	if (geo->aperture_start < geo->aperture_end &&
+	    (start < geo->aperture_start || end > geo->aperture_end))
+		return -ERANGE;
+	return 0;
+}
+
+static int iommu_msi_check_limit(const struct range *window,
+				 const struct iommu_msi_survey *survey)
+{
+	if (window->end <= survey->limit)
+		return 0;
+	iommu_msi_window_refused(window, "is above what a device can write to: %#llx",
+				 survey->limit);
+	return -ERANGE;
+}
 
 /**
  * iommu_msi_check_window - Tell whether a window of the user's does for a domain
@@ -143,26 +177,14 @@ int iommu_msi_check_window(const struct iommu_domain *domain,
 			   const struct iommu_msi_survey *survey,
 			   const struct range *window)
 {
-	const struct iommu_domain_geometry *geo = &domain->geometry;
-	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
+	int ret = iommu_msi_check_bounds(domain, window->start, window->end);
 
-	if ((window->start | (window->end + 1)) & (granule - 1)) {
-		iommu_msi_window_refused(window, "is not made of the IOMMU's pages of %#lx",
-					 granule);
-		return -EINVAL;
-	}
-	/* Some drivers tell the geometry no sooner than a device attaches */
-	if (geo->aperture_start < geo->aperture_end &&
-	    (window->start < geo->aperture_start ||
-	     window->end > geo->aperture_end)) {
-		iommu_msi_window_refused(window, "is not within the IOMMU's %pad-%pad",
-					 &geo->aperture_start, &geo->aperture_end);
-		return -ERANGE;
-	}
-	if (window->end > survey->limit) {
-		iommu_msi_window_refused(window, "is above what a device can write to: %#llx",
-					 survey->limit);
-		return -ERANGE;
+	if (ret) {
+		iommu_msi_window_refused(window, "is not in pages of %#lx in %pad-%pad",
+					 domain->pgsize_bitmap,
+					 &domain->geometry.aperture_start,
+					 &domain->geometry.aperture_end);
+		return ret;
 	}
 	if (((window->end - window->start) >> __ffs(survey->page_size)) + 1 <
 	    survey->pages) {
@@ -170,31 +192,36 @@ int iommu_msi_check_window(const struct iommu_domain *domain,
 					 survey->pages);
 		return -ENOSPC;
 	}
-	return 0;
+	return iommu_msi_check_limit(window, survey);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_msi_check_window, IOMMU_MSI);
 
 /**
- * iommu_msi_window_reserved - Tell whether something else is reserved in a window
- * @window: first and last IOVA; nothing is if it is not set
- * @regions: &struct iommu_resv_region of devices
+ * iommu_msi_check_devices - Tell whether a window does for devices that share it
+ * @window: first and last IOVA; it does if it is not set
+ * @survey: of the devices
+ * @regions: &struct iommu_resv_region of the devices
  *
  * What drivers suggest for MSIs makes room for a window, and so do regions that
  * may be relaxed.
  *
- * Return: true if so, which is traced.
+ * Return: 0; -ERANGE if one of the devices cannot address all of it; -EADDRINUSE
+ * if something else is reserved there.
  */
-bool iommu_msi_window_reserved(const struct range *window,
-			       struct list_head *regions)
+int iommu_msi_check_devices(const struct range *window,
+			    const struct iommu_msi_survey *survey,
+			    struct list_head *regions)
 {
 	struct iommu_resv_region *region = iommu_msi_reserved_in(window, regions);
 
-	if (region)
+	if (region) {
 		iommu_msi_window_refused(window, "meets reserved region %pa of %#zx bytes",
 					 &region->start, region->length);
-	return region;
+		return -EADDRINUSE;
+	}
+	return iommu_msi_check_limit(window, survey);
 }
-EXPORT_SYMBOL_NS_GPL(iommu_msi_window_reserved, IOMMU_MSI);
+EXPORT_SYMBOL_NS_GPL(iommu_msi_check_devices, IOMMU_MSI);
 
 /* What VMMs know, and leave free of memory */
 #define IOMMU_MSI_WINDOW_START	0x8000000ULL
@@ -227,12 +254,14 @@ struct range iommu_msi_suggested_window(struct list_head *regions)
 		window.end = region->start + (region->length - 1);
 		if (!iommu_msi_reserved_in(&window, regions))
 			return window;
-		for (part.start = window.start; part.start < window.end;
+		for (part.start = window.start;
+		     window.end - part.start >= IOMMU_MSI_WINDOW_SIZE - 1;
 		     part.start = part.end + 1) {
 			part.end = part.start + IOMMU_MSI_WINDOW_SIZE - 1;
-			if (part.end <= window.end &&
-			    !iommu_msi_reserved_in(&part, regions))
+			if (!iommu_msi_reserved_in(&part, regions))
 				return part;
+			if (part.end == window.end)
+				break;
 		}
 	}
 	return window;
@@ -255,8 +284,8 @@ int iommu_msi_parse_window(const char *val, struct range *window)
 	    kstrtou64(strim(text), 0, &window->end) ||
 	    window->start >= window->end)
 		return -EINVAL;
-	/* What a reserved region can tell */
-	if (window->end > PHYS_ADDR_MAX ||
+	/* What a reserved region can tell; nothing wraps where it ends */
+	if (window->end > min_t(u64, ULONG_MAX, PHYS_ADDR_MAX) - IOMMU_MSI_WINDOW_SIZE ||
 	    window->end - window->start >= SIZE_MAX)
 		return -EINVAL;
 	/* The smallest page of any IOMMU divides 64K */
@@ -311,77 +340,67 @@ static const struct iommu_msi_area {
 	{ SZ_4G, SZ_64G - 1 },
 };
 
-static bool iommu_msi_bridge_meets(const struct range *window,
-				   struct list_head *resources)
+/**
+ * struct iommu_msi_search - what a device's window has to do for
+ * @dev: the device
+ * @bridge: its PCI host bridge, or NULL
+ * @regions: what is reserved for the device
+ * @bridge_regions: what firmware reserves for the bridge
+ * @reach: what the IOMMU can translate for the device
+ */
+struct iommu_msi_search {
+	struct device *dev;
+	struct pci_host_bridge *bridge;
+	struct list_head *regions;
+	struct list_head bridge_regions;
+	struct range reach;
+};
+
+/* Can messages to a window reach a doorbell? */
+static bool iommu_msi_window_works(struct iommu_msi_search *search,
+				   const struct range *window)
 {
+	return window->start >= search->reach.start &&
+	       window->end <= min(search->reach.end,
+				  iommu_msi_device_limit(search->dev)) &&
+	       !iommu_msi_reserved_in(window, search->regions) &&
+	       !iommu_msi_reserved_in(window, &search->bridge_regions);
+}
+
+/* Does the host bridge let messages through? Not all firmware tells right. */
+static bool iommu_msi_window_passes(struct iommu_msi_search *search,
+				    const struct range *window)
+{
+	return !search->bridge ||
+	       iommu_dma_bridge_passes(search->bridge, window->start, window->end);
+}
+
+/*
+ * May messages go astray all the same? A write to a window of the host bridge may
+ * reach another device instead; and who assigns a device relaxes regions.
+ */
+static bool iommu_msi_window_doubtful(struct iommu_msi_search *search,
+				      const struct range *window)
+{
+	struct iommu_resv_region *region;
 	struct resource_entry *entry;
 
-	resource_list_for_each_entry(entry, resources)
+	list_for_each_entry(region, search->regions, list)
+		if (iommu_msi_window_meets(window, region->start,
+					   region->start + (region->length - 1)))
+			return true;
+	if (!search->bridge)
+		return false;
+	resource_list_for_each_entry(entry, &search->bridge->windows)
 		if (resource_type(entry->res) == IORESOURCE_MEM &&
 		    iommu_msi_window_meets(window,
 					   entry->res->start - entry->offset,
 					   entry->res->end - entry->offset))
 			return true;
-	return false;
+	return !iommu_msi_window_passes(search, window);
 }
 
-/* Does the host bridge let messages through? It may tell what it does. */
-static bool iommu_msi_bridge_passes(const struct range *window,
-				    struct list_head *dma_ranges)
-{
-	struct resource_entry *entry;
-
-	resource_list_for_each_entry(entry, dma_ranges)
-		if (window->start >= entry->res->start - entry->offset &&
-		    window->end <= entry->res->end - entry->offset)
-			return true;
-	return list_empty(dma_ranges);
-}
-
-static struct pci_host_bridge *iommu_msi_host_bridge(struct device *dev)
-{
-	if (!IS_ENABLED(CONFIG_PCI) || !dev_is_pci(dev))
-		return NULL;
-	return pci_find_host_bridge(to_pci_dev(dev)->bus);
-}
-
-/* Can messages to a window reach a doorbell? */
-static bool iommu_msi_window_works(struct device *dev, struct list_head *regions,
-				   const struct range *window)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	struct pci_host_bridge *bridge = iommu_msi_host_bridge(dev);
-
-	if (window->end > iommu_msi_device_limit(dev))
-		return false;
-	/* That of another domain of the device is the same */
-	if (domain && domain->geometry.aperture_end > domain->geometry.aperture_start &&
-	    (window->start < domain->geometry.aperture_start ||
-	     window->end > domain->geometry.aperture_end))
-		return false;
-	return !iommu_msi_reserved_in(window, regions) &&
-	       (!bridge || iommu_msi_bridge_passes(window, &bridge->dma_ranges));
-}
-
-/*
- * May they go astray all the same? A write to a window of the host bridge may
- * reach another device instead; and who assigns a device relaxes regions.
- */
-static bool iommu_msi_window_doubtful(struct device *dev,
-				      struct list_head *regions,
-				      const struct range *window)
-{
-	struct pci_host_bridge *bridge = iommu_msi_host_bridge(dev);
-	struct iommu_resv_region *region;
-
-	list_for_each_entry(region, regions, list)
-		if (iommu_msi_window_meets(window, region->start,
-					   region->start + (region->length - 1)))
-			return true;
-	return bridge && iommu_msi_bridge_meets(window, &bridge->windows);
-}
-
-static bool iommu_msi_search_area(struct device *dev, struct list_head *regions,
+static bool iommu_msi_search_area(struct iommu_msi_search *search,
 				  const struct iommu_msi_area *area,
 				  bool doubtful, struct range *window)
 {
@@ -392,60 +411,58 @@ static bool iommu_msi_search_area(struct device *dev, struct list_head *regions,
 		if (area->down)
 			window->start = area->last + 1 - IOMMU_MSI_WINDOW_SIZE - offset;
 		window->end = window->start + IOMMU_MSI_WINDOW_SIZE - 1;
-		if (window->end <= PHYS_ADDR_MAX &&
-		    iommu_msi_window_works(dev, regions, window) &&
-		    (doubtful || !iommu_msi_window_doubtful(dev, regions, window)))
+		if (iommu_msi_window_works(search, window) &&
+		    iommu_msi_window_passes(search, window) &&
+		    (doubtful || !iommu_msi_window_doubtful(search, window)))
 			return true;
 	}
 	return false;
 }
 
-static bool iommu_msi_search_window(struct device *dev, struct list_head *regions,
+static bool iommu_msi_search_window(struct iommu_msi_search *search,
 				    struct range *window)
 {
 	unsigned int i;
 
 	for (i = 0; i < 2 * ARRAY_SIZE(iommu_msi_areas); i++)
-		if (iommu_msi_search_area(dev, regions,
+		if (iommu_msi_search_area(search,
 					  &iommu_msi_areas[i % ARRAY_SIZE(iommu_msi_areas)],
 					  i >= ARRAY_SIZE(iommu_msi_areas), window))
 			return true;
 	return false;
 }
 
-/* The window of a device; unset if there is none. Says what is unusual, once. */
-static struct range iommu_msi_device_window(struct device *dev,
-					    struct list_head *regions)
+/* The window of a device. What is unusual of it is said once. */
+static struct range iommu_msi_device_window(struct iommu_msi_search *search)
 {
-	const struct range usual = {
+	struct range window, wanted = {
 		IOMMU_MSI_WINDOW_START,
 		IOMMU_MSI_WINDOW_START + IOMMU_MSI_WINDOW_SIZE - 1,
 	};
 	bool named = iommu_msi_window_set(&iommu_msi_window);
-	struct range wanted = named ? iommu_msi_window : usual;
-	struct range window = wanted;
+	struct device *dev = search->dev;
 	bool said = dev->iommu->msi_window_said;
 
-	if (iommu_msi_window_works(dev, regions, &wanted)) {
-		if (named && !said &&
-		    iommu_msi_window_doubtful(dev, regions, &wanted)) {
-			dev_warn(dev, "msi_iommu.window meets a bridge or relaxed region: MSIs may be lost\n");
-			dev->iommu->msi_window_said = true;
-		}
-		return wanted;
-	}
-
-	dev->iommu->msi_window_said = true;
-	if (!iommu_msi_search_window(dev, regions, &window)) {
+	if (named)
+		wanted = iommu_msi_window;
+	if (iommu_msi_window_works(search, &wanted) &&
+	    (named || iommu_msi_window_passes(search, &wanted))) {
+		if (!named || said || !iommu_msi_window_doubtful(search, &wanted))
+			return wanted;
+		dev_warn(dev, "msi_iommu.window meets a bridge or relaxed region: MSIs may be lost\n");
+		window = wanted;
+	} else if (iommu_msi_search_window(search, &window)) {
 		if (!said)
-			dev_err(dev, "no 1 MiB is free for MSI doorbells\n");
-		return (struct range) {};
+			dev_warn(dev, "the MSI window is %#llx-%#llx: %s%#llx-%#llx is reserved or out of reach\n",
+				 window.start, window.end,
+				 named ? "msi_iommu.window=" : "",
+				 wanted.start, wanted.end);
+	} else {
+		if (!said)
+			dev_err(dev, "no 1 MiB is free for MSI doorbells: MSIs may be lost\n");
+		window = wanted;
 	}
-	if (!said)
-		dev_warn(dev, "the MSI window is %#llx-%#llx: %s%#llx-%#llx is reserved or out of reach\n",
-			 window.start, window.end,
-			 named ? "msi_iommu.window=" : "", wanted.start,
-			 wanted.end);
+	dev->iommu->msi_window_said = true;
 	return window;
 }
 
@@ -453,23 +470,41 @@ static struct range iommu_msi_device_window(struct device *dev,
  * iommu_msi_get_resv_region - Suggest a window for a device's MSI doorbells
  * @dev: device whose MSIs are translated
  * @head: list of its reserved regions, complete but for this one, which is
- *	  added with the type IOMMU_RESV_SW_MSI
+ *	  added with the type IOMMU_RESV_SW_MSI, unless one says that MSIs pass
+ * @first: first IOVA that the IOMMU can translate for the device
+ * @last: last IOVA, inclusive
  *
  * For IOMMU drivers, at the end of their &iommu_ops.get_resv_regions. The
  * window is the one that msi_iommu.window names, else 0x8000000-0x80fffff. If
- * that cannot work, for a reserved region that may not be relaxed, for what the
- * device, its domain or the dma-ranges of its PCI host bridge reach, it is 1 MiB
- * elsewhere that can.
+ * that cannot work, it is 1 MiB elsewhere that can: for a reserved region that may
+ * not be relaxed, of the device or of its PCI host bridge; for what device and
+ * IOMMU reach; and unless it was named, for the bridge's dma-ranges.
  *
  * Context: Process context. May sleep.
  */
-void iommu_msi_get_resv_region(struct device *dev, struct list_head *head)
+void iommu_msi_get_resv_region(struct device *dev, struct list_head *head,
+			       dma_addr_t first, dma_addr_t last)
 {
-	struct range window = iommu_msi_device_window(dev, head);
-	struct iommu_resv_region *region;
+	struct iommu_msi_search search = {
+		.dev = dev, .regions = head, .reach = { first, last },
+	};
+	struct iommu_resv_region *region, *next;
+	struct range window;
 
-	if (!iommu_msi_window_set(&window))
-		return;
+	list_for_each_entry(region, head, list)
+		if (region->type == IOMMU_RESV_MSI)
+			return;
+
+	INIT_LIST_HEAD(&search.bridge_regions);
+	if (IS_ENABLED(CONFIG_PCI) && dev_is_pci(dev))
+		search.bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
+	if (search.bridge && search.bridge->dev.parent)
+		of_iommu_get_resv_regions(search.bridge->dev.parent,
+					  &search.bridge_regions);
+	window = iommu_msi_device_window(&search);
+	list_for_each_entry_safe(region, next, &search.bridge_regions, list)
+		kfree(region);
+
 	region = iommu_alloc_resv_region(window.start, range_len(&window),
 					 IOMMU_MSI_PROT, IOMMU_RESV_SW_MSI,
 					 GFP_KERNEL);

@@ -174,27 +174,6 @@ bool iommu_domain_msi_aperture_valid(struct iommu_domain *domain)
 }
 EXPORT_SYMBOL_NS_GPL(iommu_domain_msi_aperture_valid, IOMMU_MSI);
 
-static bool iommu_msi_aperture_acceptable(const struct iommu_domain *domain,
-					  u64 start, u64 end)
-{
-	const struct iommu_domain_geometry *geo = &domain->geometry;
-	u64 mask;
-
-	if (start >= end || end > ULONG_MAX || !domain->pgsize_bitmap)
-		return false;
-
-	/* end + 1 may wrap round to 0, which is aligned as it should be */
-	mask = (1UL << __ffs(domain->pgsize_bitmap)) - 1;
-	if ((start | (end + 1)) & mask)
-		return false;
-
-	/* Some drivers tell the geometry no sooner than a device attaches */
-	if (geo->aperture_start < geo->aperture_end &&
-	    (start < geo->aperture_start || end > geo->aperture_end))
-		return false;
-	return true;
-}
-
 /* The bounds have been checked, and nothing is mapped */
 static void iommu_msi_size_aperture(struct iommu_msi_cookie *cookie,
 				    dma_addr_t start, dma_addr_t end)
@@ -218,8 +197,8 @@ static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 		return 0;
 	if (!cookie->total_pages)
 		return -ENXIO;
-	if (!iommu_msi_aperture_acceptable(domain, cookie->aperture_start,
-					   cookie->aperture_end))
+	if (iommu_msi_check_bounds(domain, cookie->aperture_start,
+				   cookie->aperture_end))
 		return -EINVAL;
 	iommu_msi_size_aperture(cookie, cookie->aperture_start,
 				cookie->aperture_end);
@@ -242,9 +221,8 @@ static int iommu_msi_freeze(const struct iommu_msi_aperture *aperture)
 
 	iommu_msi_lock(cookie);
 	if (!iommu_msi_has_aperture(cookie, aperture)) {
-		if (!iommu_msi_aperture_acceptable(cookie->domain,
-						   aperture->start,
-						   aperture->end))
+		if (iommu_msi_check_bounds(cookie->domain, aperture->start,
+					   aperture->end))
 			ret = -EINVAL;
 		else if (cookie->used_pages)
 			ret = -EBUSY;

@@ -182,6 +182,7 @@ void iommu_msi_warn_exposure(phys_addr_t addr, phys_addr_t pa, size_t size);
 void iommu_msi_survey_frames(struct iommu_msi_survey *survey, struct device *dev);
 
 /* msi-iommu-window.c */
+int iommu_msi_check_bounds(const struct iommu_domain *domain, u64 start, u64 end);
 int iommu_msi_parse_window(const char *val, struct range *window);
 
 /* iommu.c */

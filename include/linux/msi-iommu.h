@@ -100,7 +100,8 @@ int iommu_msi_register_doorbell(struct irq_domain *domain,
 				const struct range *harmless);
 void iommu_msi_unregister_doorbells(struct irq_domain *domain);
 
-void iommu_msi_get_resv_region(struct device *dev, struct list_head *head);
+void iommu_msi_get_resv_region(struct device *dev, struct list_head *head,
+			       dma_addr_t first, dma_addr_t last);
 
 void iommu_msi_survey_init(struct iommu_msi_survey *survey,
 			   unsigned long page_size, const struct range *window);
@@ -110,8 +111,9 @@ int iommu_msi_survey_device(struct device *dev, void *data);
 int iommu_msi_check_window(const struct iommu_domain *domain,
 			   const struct iommu_msi_survey *survey,
 			   const struct range *window);
-bool iommu_msi_window_reserved(const struct range *window,
-			       struct list_head *regions);
+int iommu_msi_check_devices(const struct range *window,
+			    const struct iommu_msi_survey *survey,
+			    struct list_head *regions);
 struct range iommu_msi_suggested_window(struct list_head *regions);
 __printf(2, 3)
 void iommu_msi_window_refused(const struct range *window, const char *fmt, ...);
@@ -190,10 +192,18 @@ static inline void iommu_msi_unregister_doorbells(struct irq_domain *domain)
 {
 }
 
-/* Nothing is mapped in a window: none needs to be reserved */
+/* No irqchip maps a doorbell there; what is reserved stays as it always was */
 static inline void iommu_msi_get_resv_region(struct device *dev,
-					     struct list_head *head)
+					     struct list_head *head,
+					     dma_addr_t first, dma_addr_t last)
 {
+	struct iommu_resv_region *region;
+
+	region = iommu_alloc_resv_region(0x8000000, 0x100000,
+					 IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
+					 IOMMU_RESV_SW_MSI, GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, head);
 }
 
 static inline void iommu_msi_survey_init(struct iommu_msi_survey *survey,
@@ -223,10 +233,11 @@ static inline int iommu_msi_check_window(const struct iommu_domain *domain,
 	return -ENODEV;
 }
 
-static inline bool iommu_msi_window_reserved(const struct range *window,
-					     struct list_head *regions)
+static inline int iommu_msi_check_devices(const struct range *window,
+					  const struct iommu_msi_survey *survey,
+					  struct list_head *regions)
 {
-	return false;
+	return 0;
 }
 
 static inline struct range iommu_msi_suggested_window(struct list_head *regions)

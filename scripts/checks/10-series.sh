@@ -102,7 +102,7 @@ series_checkpatch() {
 series_menuconfig() {
 	local chosen
 	chosen=$(scripts/menuconfig.sh --check | tee /dev/stderr)
-	grep -q '^CONFIG_IOMMU_MSI=y' <<<"$chosen" || die "IOMMU_MSI cannot be chosen in the root Kconfig"
+	grep -q '^CONFIG_IOMMU_MSI=y' <<<"$chosen" || die "IOMMU_MSI is not on in the root Kconfig"
 	grep -q 'CONFIG_IOMMU_MSI_KUNIT_TEST[ =]' <<<"$chosen" ||
 		die "IOMMU_MSI_KUNIT_TEST cannot be chosen" "the root Kconfig lacks what it depends on"
 }

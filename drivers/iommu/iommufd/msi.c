@@ -145,45 +145,66 @@ static int iommufd_ioas_change_window(struct iommufd_ctx *ictx,
 	return rc;
 }
 
+/* The user's window, or with two times 0 what drivers suggest */
+int iommufd_ioas_set_msi_window(struct iommufd_ctx *ictx,
+				struct iommufd_ioas *ioas, u64 start, u64 last)
+{
+	const struct range window = { start, last };
+
+	/* There may be no domain yet to say how large its smallest page is */
+	if ((start || last) && (start >= last || last > ULONG_MAX ||
+				(start | (last + 1)) & (SZ_4K - 1)))
+		return -EINVAL;
+
+	guard(mutex)(&ioas->mutex);
+	return iommufd_ioas_change_window(ictx, ioas, &window);
+}
+
+/* -ENOENT if the user's window is not exactly that */
+int iommufd_ioas_unset_msi_window(struct iommufd_ctx *ictx,
+				  struct iommufd_ioas *ioas, u64 start, u64 last)
+{
+	const struct range none = {};
+
+	guard(mutex)(&ioas->mutex);
+	if (!iommu_msi_window_set(&ioas->iopt.msi_window) ||
+	    start != ioas->iopt.msi_window.start ||
+	    last != ioas->iopt.msi_window.end)
+		return -ENOENT;
+	return iommufd_ioas_change_window(ictx, ioas, &none);
+}
+
 int iommufd_ioas_msi_window(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_msi_window *cmd = ucmd->cmd;
-	struct range window = { cmd->start, cmd->last };
+	bool unset = cmd->flags & IOMMU_IOAS_MSI_WINDOW_DEFAULT;
 	struct iommufd_ioas *ioas;
 	int rc;
 
 	if (!IS_ENABLED(CONFIG_IOMMU_MSI) || cmd->__reserved ||
 	    cmd->flags & ~IOMMU_IOAS_MSI_WINDOW_DEFAULT)
 		return -EOPNOTSUPP;
-	if (cmd->flags & IOMMU_IOAS_MSI_WINDOW_DEFAULT) {
-		if (cmd->start || cmd->last)
-			return -EINVAL;
-	} else if (cmd->start >= cmd->last || cmd->last > ULONG_MAX ||
-		   (cmd->start | (cmd->last + 1)) & (SZ_4K - 1)) {
-		/* There may be no domain yet to say how large its smallest page is */
+	if (unset != !cmd->last)
 		return -EINVAL;
-	}
 
 	ioas = iommufd_get_ioas(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-
-	mutex_lock(&ioas->mutex);
-	rc = iommufd_ioas_change_window(ucmd->ictx, ioas, &window);
-	mutex_unlock(&ioas->mutex);
-
+	rc = iommufd_ioas_set_msi_window(ucmd->ictx, ioas, cmd->start, cmd->last);
 	iommufd_put_object(ucmd->ictx, &ioas->obj);
 	return rc;
 }
 
-/* What is asked of the IOAS, or of one domain of it alone if that is @only */
-static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
-				 struct iommufd_ctx *ictx,
-				 struct iommufd_ioas *ioas,
-				 struct iommufd_hwpt_paging *only)
+/*
+ * What is asked of the IOAS; of its window and pages those of one domain alone if
+ * that is @only
+ */
+int iommufd_ioas_msi_info(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
+			  struct iommufd_hwpt_paging *only,
+			  struct iommu_msi_info *cmd)
 {
 	struct iommufd_hwpt_paging *hwpt_paging;
-	struct iommu_msi_survey survey;
+	struct iommu_msi_survey survey, one;
 	int rc;
 
 	guard(mutex)(&ioas->mutex);
@@ -191,26 +212,31 @@ static int iommufd_msi_info_ioas(struct iommu_msi_info *cmd,
 	iommu_msi_survey_init(&survey, iommufd_ioas_granule(ioas),
 			      &ioas->iopt.msi_window);
 	list_for_each_entry(hwpt_paging, &ioas->hwpt_list, hwpt_item)
-		if (!only || only == hwpt_paging)
-			iommu_msi_survey_domain(&survey, hwpt_paging->common.domain);
+		iommu_msi_survey_domain(&survey, hwpt_paging->common.domain);
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
 	if (rc)
 		return rc;
+	one = survey;
+	if (only) {
+		iommu_msi_survey_init(&one, iommufd_hwpt_granule(only),
+				      &ioas->iopt.msi_window);
+		iommu_msi_survey_domain(&one, only->common.domain);
+	}
 
 	cmd->out_flags = 0;
 	if (iommu_msi_window_set(&ioas->iopt.msi_window))
 		cmd->out_flags |= IOMMU_MSI_INFO_USER;
-	if (survey.translated)
+	if (one.translated)
 		cmd->out_flags |= IOMMU_MSI_INFO_TRANSLATED;
 	if (survey.hw_msi)
 		cmd->out_flags |= IOMMU_MSI_INFO_BYPASS;
 	if (iommu_msi_survey_programmable(&survey))
 		cmd->out_flags |= IOMMU_MSI_INFO_PROGRAMMABLE;
-	cmd->out_start = survey.window.start;
-	cmd->out_last = survey.window.end;
-	cmd->out_granule = survey.page_size;
-	cmd->out_pages_used = survey.pages_used;
-	cmd->out_pages_free = survey.pages_free;
+	cmd->out_start = one.window.start;
+	cmd->out_last = one.window.end;
+	cmd->out_granule = one.page_size;
+	cmd->out_pages_used = one.pages_used;
+	cmd->out_pages_free = one.pages_free;
 	cmd->out_pages_needed = survey.pages;
 	return 0;
 }
@@ -244,7 +270,7 @@ int iommufd_msi_info(struct iommufd_ucmd *ucmd)
 		goto out_put;
 	}
 
-	rc = iommufd_msi_info_ioas(cmd, ucmd->ictx, ioas, hwpt_paging);
+	rc = iommufd_ioas_msi_info(ucmd->ictx, ioas, hwpt_paging, cmd);
 	if (!rc)
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 out_put:

@@ -59,10 +59,11 @@ int space_add_ioas(struct space *space, uint32_t *ioas)
 
 int space_open(struct space *space, enum backend backend)
 {
+	const char *container = getenv("CONTAINER") ?: "/dev/vfio/vfio";
 	int ret;
 
 	*space = (struct space) { .backend = backend };
-	space->fd = open(backend == TYPE1 ? "/dev/vfio/vfio" : "/dev/iommu",
+	space->fd = open(backend == TYPE1 ? container : "/dev/iommu",
 			 O_RDWR | O_CLOEXEC);
 	if (space->fd < 0)
 		return -errno;
