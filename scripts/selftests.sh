@@ -16,16 +16,26 @@ TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 # What those do with all vectors they do some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
-# An LS-SCFG in the place of the GICv2m. It has no model: vectors can be had, but
-# none is raised, and the host's disk would wait for it.
+# An LS-SCFG, where no machine has anything. It has no model: vectors can be had, but
+# none is raised.
+LS_SCFG_NODE=(--fdt '-c /msi@90f0000'
+	--fdt '-ts /msi@90f0000 compatible fsl,ls1046a-msi'
+	--fdt '-tx /msi@90f0000 reg 0 90f0000 0 1000'
+	--fdt '-tx /msi@90f0000 msi-controller'
+	--fdt '-tx /msi@90f0000 interrupts 0 d0 4 0 d1 4'
+	--fdt '-tx /msi@90f0000 phandle 9000')
+# In the place of the GICv2m. The host's disk would wait for interrupts.
 LS_SCFG=(--gic v2m --append initcall_blacklist=nvme_init
-	--fdt '-r /intc@8000000/v2m@8020000' --fdt '-c /msi@8020000'
-	--fdt '-ts /msi@8020000 compatible fsl,ls1046a-msi'
-	--fdt '-tx /msi@8020000 reg 0 8020000 0 1000'
-	--fdt '-tx /msi@8020000 msi-controller'
-	--fdt '-tx /msi@8020000 interrupts 0 60 4 0 61 4'
-	--fdt '-tx /msi@8020000 phandle 9000'
+	--fdt '-r /intc@8000000/v2m@8020000' "${LS_SCFG_NODE[@]}"
 	--fdt '-tx /pcie@10000000 msi-map 0 9000 0 10000')
+# Beside the machine's own controller, for the devices 00:05.0 and 00:06.0 alone; it
+# does not isolate interrupts
+TWO_CONTROLLERS=("${LS_SCFG_NODE[@]}" --append iommufd.allow_unsafe_interrupts=1
+	--fdt '-tx /pcie@10000000 msi-map 0 9001 0 28 28 9000 28 10 38 9001 38 ffc8'
+	--device edu,addr=4 --device edu,addr=5 --device edu,addr=6)
+TWO_CONTROLLERS_ITS=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/its@8080000 phandle 9001')
+TWO_CONTROLLERS_V2M=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/v2m@8020000 phandle 9001')
+TESTS_TWO_CONTROLLERS=(iommu_msi_controllers_test)
 # It cannot add vectors, and looks for a free one with no function to fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 

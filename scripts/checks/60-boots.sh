@@ -61,6 +61,16 @@ faults_ls_scfg() {
 	machine debug v2m smmuv3 900 'VECTORS=3' "${STEPS_LS_SCFG[@]}"
 }
 
+# Doorbells of two MSI controllers in one domain
+two_controllers_its() {
+	local EXTRA=("${TWO_CONTROLLERS_ITS[@]}")
+	machine base its smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"
+}
+two_controllers_v2m() {
+	local EXTRA=("${TWO_CONTROLLERS_V2M[@]}")
+	machine base v2m smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
 killed() {
@@ -91,6 +101,8 @@ NEEDS=(prepare/root prepare/programs)
 check smmuv3-its base_its 300 kernels/base "${NEEDS[@]}"
 check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
+check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
+check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-smmuv3-its debug_its 1200 kernels/debug "${NEEDS[@]}"
 check debug-smmuv3-v2m debug_v2m 1200 kernels/debug "${NEEDS[@]}"
 check window-parameter window_parameter 300 kernels/base "${NEEDS[@]}"
