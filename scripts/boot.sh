@@ -8,6 +8,7 @@
 #
 #   --gic its|v2m               MSI controller (its)
 #   --iommu smmuv3|virtio|none  IOMMU (smmuv3)
+#   --iommu smmuv1|smmuv2       one whose registers are memory, see smmu.sh
 #   --smp N  --mem SIZE         CPUs (2), memory (1G)
 #   --threads                   the CPUs run at the same time, see below
 #   --one-thread                they take turns, but time is the host's
@@ -40,6 +41,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/smmu.sh"
 
 SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SError'
 SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|unreferenced object|Call trace'
@@ -89,7 +91,10 @@ check_arguments() {
 	local dir
 	[ -n "$profile" ] || usage "--profile is missing"
 	case $gic in its | v2m) ;; *) usage "--gic is '$gic', not its or v2m" ;; esac
-	case $iommu in smmuv3 | virtio | none) ;; *) usage "--iommu is '$iommu', not smmuv3, virtio or none" ;; esac
+	case $iommu in
+	smmuv1 | smmuv2 | smmuv3 | virtio | none) ;;
+	*) usage "--iommu is '$iommu', not smmuv1, smmuv2, smmuv3, virtio or none" ;;
+	esac
 	for dir in "${adds[@]}"; do
 		[ -d "$dir" ] || usage "--add: no directory $dir"
 	done
@@ -154,6 +159,10 @@ kernel_command_line() {
 	if configured DETECT_HUNG_TASK; then
 		line+=" sysctl.kernel.hung_task_timeout_secs=$(paced 60)"
 	fi
+	if smmu_in_memory "$iommu"; then
+		# The host's own devices cannot do without translation that is not there
+		line+=' iommu.passthrough=1'
+	fi
 	line+=" nvme_core.io_timeout=$(paced 30) nvme_core.admin_timeout=$(paced 60)"
 	if [ "$gic" = v2m ]; then
 		# GICv2m does not isolate the interrupts of devices
@@ -179,6 +188,11 @@ qemu_arguments() {
 		-append "$(kernel_command_line)")
 	if [ "$iommu" = virtio ]; then
 		qemu+=(-device virtio-iommu-pci,addr=1)
+	fi
+	if smmu_in_memory "$iommu"; then
+		smmu_registers "$iommu" "$work/registers"
+		smmu_nodes "$iommu"
+		qemu+=(-device "loader,file=${work//,/,,}/registers,addr=$SMMU_AT,force-raw=on")
 	fi
 	qemu+=(-device edu,addr=2
 		-drive "if=none,id=disk,format=raw,snapshot=on,file=${disk//,/,,}"
