@@ -18,7 +18,11 @@ int edu_open(struct device *dev, struct space *space);
 /* @reg: so many bytes from the beginning of BAR 0 */
 void edu_write(struct device *dev, int reg, uint32_t value);
 
-/* How many of @count interrupts arrive, and what else does */
+/*
+ * How many of @count interrupts arrive, and what else does. With WALKER=1 in the
+ * environment nothing translates what the device writes: all of them would, if
+ * walker_vouches() says so, and none is raised but to the doorbell's own address.
+ */
 int edu_fire(struct device *dev, int eventfd, int count);
 
 #endif
