@@ -24,6 +24,7 @@
 #include "lib/events.h"
 #include "lib/nvme.h"
 #include "lib/sys.h"
+#include "lib/walker.h"
 #include "lib/window.h"
 #include "backends.h"
 
@@ -249,13 +250,19 @@ static int open_again(enum backend backend)
 	return ret;
 }
 
-/* An interrupt by each queue of the disk; what a command does is no matter */
+/*
+ * An interrupt by each queue of the disk; what a command does is no matter. Where
+ * the disk finds no queues, the walker's word that they would arrive.
+ */
 static int disk_raises(struct life *life)
 {
 	int queues = life->vectors - 1 < QUEUES ? life->vectors - 1 : QUEUES;
 	int i, ret;
 	struct nvme nvme;
+	bool really;
 
+	if (walker_wanted())
+		return walker_vouches(nvme_address(), &really) ? 0 : -ETIME;
 	ret = nvme_start(&nvme, &life->nvme, DISK_MEMORY);
 	for (i = 1; !ret && i <= queues; i++) {
 		ret = nvme_create_queue(&nvme, i, i);
