@@ -34,6 +34,24 @@ machine() {
 base_its()    { machine base its smmuv3 180 ''; }
 base_v2m()    { machine base v2m smmuv3 180 'VECTORS=32'; }
 base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
+
+# walked <profile> <gic> <iommu> <stage> <environment> [tests...]: by a driver whose
+# SMMU is memory
+walked() {
+	local EXTRA=("${EXTRA[@]}" --append "arm-smmu.force_stage=$4") tests=("${@:6}")
+	[ $# -gt 5 ] || tests=("${TESTS_WALKED[@]}")
+	machine "$1" "$2" "$3" 300 "WALKER=1 $5" "${tests[@]}"
+}
+smmuv2_its()        { walked base its smmuv2 1 ''; }
+smmuv2_v2m()        { walked base v2m smmuv2 1 'VECTORS=32'; }
+smmuv2_its_stage2() { walked base its smmuv2 2 ''; }
+smmuv2_v2m_stage2() { walked base v2m smmuv2 2 'VECTORS=32'; }
+smmuv1_its()        { walked base its smmuv1 2 ''; }
+smmuv1_v2m()        { walked base v2m smmuv1 2 'VECTORS=32'; }
+smmuv2_few() {
+	local EXTRA=("${DISK_OF_FEW[@]}")
+	walked base its smmuv2 1 'VECTORS=3 NVME=0000:00:04.0 KILLS=200' "${TESTS_WALKED_FEW[@]}"
+}
 # With a thread a CPU, for races
 debug_its() {
 	local EXTRA=(--threads) SUITES=1
@@ -103,6 +121,13 @@ check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
 check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
 check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"
+check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
+check smmuv2-v2m smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
+check smmuv2-its-stage2 smmuv2_its_stage2 300 kernels/base "${NEEDS[@]}"
+check smmuv2-v2m-stage2 smmuv2_v2m_stage2 300 kernels/base "${NEEDS[@]}"
+check smmuv2-few smmuv2_few 300 kernels/base "${NEEDS[@]}"
+check smmuv1-its smmuv1_its 300 kernels/base "${NEEDS[@]}"
+check smmuv1-v2m smmuv1_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-smmuv3-its debug_its 1200 kernels/debug "${NEEDS[@]}"
 check debug-smmuv3-v2m debug_v2m 1200 kernels/debug "${NEEDS[@]}"
 check window-parameter window_parameter 300 kernels/base "${NEEDS[@]}"
