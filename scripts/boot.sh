@@ -21,6 +21,7 @@
 #   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
 #   --append WORDS              added to the kernel's command line, any number
 #   --counted                   one CPU, and no time passes while it idles
+#   --reboots                   a reboot is none of QEMU's end
 #   --run COMMAND               shell command in the machine
 #   --log FILE                  all that the machine and QEMU say
 #   --timeout SECONDS           the machine is killed after that time, times PACE
@@ -50,7 +51,7 @@ HARMLESS='RCU lockdep checking is enabled'
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions
 command='' log='' limit='' shell='' qmp=''
-adds=() devices=() changes=()
+adds=() devices=() changes=() no_reboot=(-no-reboot)
 
 # --- arguments ---------------------------------------------------------------
 
@@ -62,6 +63,7 @@ parse() {
 		--kvm) kvm=1; shift; continue ;;
 		--threads | --one-thread | --counted) clock=${1#--}; shift; continue ;;
 		--shell) shell=1; shift; continue ;;
+		--reboots) no_reboot=(); shift; continue ;;
 		--*) ;;
 		*) usage "unexpected argument '$1'" ;;
 		esac
@@ -183,7 +185,7 @@ qemu_arguments() {
 		smp=1
 	fi
 	qemu=(qemu-system-aarch64 -M "$(machine_type)" -cpu max -smp "$smp" -m "$mem"
-		-nodefaults -display none -no-reboot
+		-nodefaults -display none "${no_reboot[@]}"
 		-kernel "$image" -initrd "$work/initramfs"
 		-append "$(kernel_command_line)")
 	if [ "$iommu" = virtio ]; then

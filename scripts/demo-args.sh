@@ -6,7 +6,7 @@
 # demo_arguments checks GIC, IOMMU, APERTURE, WINDOW and BASE of the
 # environment and sets
 #
-#	form			guest, or window
+#	form			guest, window, or smmu
 #	profile			base, or vanilla for BASE=1
 #	name			of this form of the demo, for files
 #	aperture, window	<first>-<last>, inclusive, 16 digits each; or empty
@@ -107,8 +107,16 @@ demo_arguments() {
 	APERTURE=${APERTURE:-} WINDOW=${WINDOW:-}
 	form=guest profile=base aperture='' window=''
 	case $GIC in its | v2m) ;; *) die "GIC=$GIC is not known" "GIC=its or GIC=v2m" ;; esac
-	case $IOMMU in smmuv3 | virtio) ;; *) die "IOMMU=$IOMMU is not known" "IOMMU=smmuv3 or IOMMU=virtio" ;; esac
+	case $IOMMU in
+	smmuv3 | virtio) ;;
+	smmuv1 | smmuv2) form=smmu ;;
+	*) die "IOMMU=$IOMMU is not known" "IOMMU=smmuv3, virtio, smmuv2 or smmuv1" ;;
+	esac
 	name=$GIC-$IOMMU
+	if [ "$form" = smmu ] && [ "$APERTURE$WINDOW$BASE" != 0 ]; then
+		die "IOMMU=$IOMMU is a form of the demo by itself" \
+			"APERTURE, WINDOW and BASE=1 are for IOMMU=smmuv3"
+	fi
 	if [ -n "$APERTURE" ] && [ -n "$WINDOW" ]; then
 		die "APERTURE and WINDOW are two forms of the demo" "give one of them"
 	fi

@@ -3,6 +3,7 @@
 #
 # usage: [GIC=its|v2m] [IOMMU=smmuv3|virtio] [APERTURE=first-last] [BASE=1] demo.sh
 #        [GIC=its|v2m] WINDOW=start|first-last [BASE=1] demo.sh
+#        [GIC=its|v2m] IOMMU=smmuv1|smmuv2 demo.sh
 #
 # From a bare machine to a KVM guest that reads a passed-through NVMe disk, and
 # a report of the doorbells that its interrupts took through the IOMMU. Every
@@ -11,6 +12,8 @@
 # APERTURE: the host machine's kernel puts MSI windows there by default.
 # WINDOW: no guest, but a user-space driver that moves the window of its own
 # device there. BASE=1: the same with the unpatched kernel, which must fail.
+# IOMMU=smmuv1 or smmuv2: registers in memory, see smmu.sh. No guest, but a
+# user-space driver, and a walker that tells where messages lead.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
@@ -43,6 +46,16 @@ make_driver() {
 	"$ROOT/scripts/programs.sh"
 	cp "$BUILD/programs/root/demo/window-demo" "$HOST/root/demo/"
 	cp "$ROOT/tools/boot/window-host" "$HOST/root/demo/host"
+}
+
+make_smmu() {
+	rm -rf "$HOST"
+	mkdir -p "$HOST/root/demo"
+	"$ROOT/scripts/programs.sh"
+	"$ROOT/scripts/programs.sh" modules "$profile"
+	cp "$BUILD/programs/root/demo/smmu-demo" "$BUILD/programs/$profile/tests/msi_phys.ko" \
+		"$HOST/root/demo/"
+	cp "$ROOT/tools/boot/smmu-host" "$HOST/root/demo/host"
 }
 
 make_host() {
@@ -80,6 +93,7 @@ run_guest() {
 		--append "${aperture:+msi_iommu.window=$aperture}"
 }
 run_window() { run_host --run "sh /demo/host ${window/-/ }"; }
+run_smmu() { run_host --reboots --run "sh /demo/host"; }
 
 # What the host machine's script said went wrong, else what boot.sh saw.
 explain() {
@@ -94,6 +108,7 @@ report_guest() {
 		-v bytes="$DISK_BYTES" -v sha256="$sha256" -v aperture="$aperture" \
 		-v base="$base" "$LOG"
 }
+report_smmu() { "$ROOT/tools/boot/smmu-report" -v gic="$GIC" -v iommu="$IOMMU" "$LOG"; }
 report_window() { "$ROOT/tools/boot/window-report" -v gic="$GIC" -v base="$base" "$LOG"; }
 
 report() {
@@ -135,6 +150,11 @@ window)
 	step "user-space driver"
 	make_driver
 	step "host machine ($IOMMU, $GIC) and the driver"
+	;;
+smmu)
+	step "user-space driver"
+	make_smmu
+	step "host machine ($IOMMU, $GIC), the driver, and a reboot"
 	;;
 esac
 "run_$form"

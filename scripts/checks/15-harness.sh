@@ -286,9 +286,54 @@ harness_report_window() {
 	done
 }
 
+# The lines of the driver behind an SMMUv2 whose registers are memory
+smmu_log() {
+	local boot way
+	for boot in 1 2; do
+		printf 'demo: %s\n' "boot $boot" 'driver SMMUv2 with:'
+		for way in type1 iommufd; do
+			smmu_steps own live off moved two
+			[ "$way" = type1 ] || smmu_steps replaced detached attached
+			echo "demo: left $way 0"
+		done
+	done
+}
+smmu_steps() {
+	local step
+	for step; do
+		case $step in
+		own | two | replaced) echo "demo: set $way $step 0x8090000 0x809ffff ok" ;;
+		live) echo "demo: set $way live 0x10000000 0x100fffff EBUSY" ;;
+		esac
+		case $step in
+		off) echo "demo: walk $way off 0000:00:02.0 0x10 1 0 1 0 - - - - - 16 16 ok" ;;
+		detached) echo "demo: walk $way detached 0000:00:02.0 0x10 1 -1 0 0 - - - - - 0 0 0000:00:02.0: S2CR: fault" ;;
+		*) echo "demo: walk $way $step 0000:00:02.0 0x10 1 0 1 1 0x8090040 0x8090040 rw- device:0x4 0x1000 15 15 ok" ;;
+		esac
+		[ "$step" != own ] || echo "demo: interrupts $way own 100 100"
+	done
+}
+smmu_report() { smmu_log | sed "$1" | tools/boot/smmu-report -v gic=its -v iommu=smmuv2 -; }
+
+harness_report_smmu() {
+	local change said
+	smmu_report ''
+	for change in 's/EBUSY/ok/' 's/own\(.*\) ok$/own\1 EINVAL/' 's/100 100/100 99/' 's/100 100/0 0/' \
+		's/0x8090040 rw-/0x8080040 rw-/' 's/rw-/rwx/' 's/device:0x4/normal:0xff/' 's/15 15 ok/15 14 ok/' \
+		's/15 15 ok/15 15 0x8090040: not mapped/' 's/ 1 0 1 1 / 1 0 2 1 /' 's/ 1 0 1 1 / 1 0 1 0 /' \
+		's/S2CR: fault/S2CR: bypass/' 's/left iommufd 0/left iommufd 1/' '/boot 2/d' '/driver/d' \
+		'/iommufd attached/d' '/type1/d' 's/.*boot 2/demo: error no disk/'; do
+		if said=$(smmu_report "$change"); then
+			die "the report behind an SMMUv2 finds nothing wrong with: $change"
+		fi
+		tail -n 1 <<<"$said"
+	done
+}
+
 check refuses-faults harness_refuses 300 kernels/base prepare/root
 check debug-refuses-faults harness_debug_refuses 600 kernels/debug prepare/root
 check scheduler harness_scheduler 300 prepare/tree
 check report harness_report 60
 check report-aperture harness_report_aperture 60
 check report-window harness_report_window 60
+check report-smmu harness_report_smmu 60

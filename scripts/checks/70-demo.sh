@@ -37,11 +37,15 @@ demo_arguments_refused() {
 	demo_refused 'WINDOW needs IOMMU=smmuv3' "WINDOW=$OWNED" IOMMU=virtio
 	demo_refused 'BASE=1 is for' BASE=1
 	demo_refused 'nothing to show' BASE=1 "APERTURE=$MOVED" IOMMU=virtio
+	demo_refused 'form of the demo by itself' IOMMU=smmuv2 "WINDOW=$OWNED"
 }
 
 demo_its()    { demo; }
 demo_v2m()    { demo GIC=v2m; }
 demo_virtio() { demo IOMMU=virtio; }
+demo_smmuv2() { demo IOMMU=smmuv2; }
+demo_smmuv2_v2m() { demo IOMMU=smmuv2 GIC=v2m; }
+demo_smmuv1_v2m() { demo IOMMU=smmuv1 GIC=v2m; }
 demo_aperture() { demo "APERTURE=$MOVED"; }
 demo_aperture_virtio() { demo "APERTURE=$MOVED" IOMMU=virtio; }
 demo_window() { demo "WINDOW=$OWNED"; }
@@ -60,6 +64,9 @@ NEEDS=(prepare/root prepare/programs)
 check smmuv3-its demo_its 300 kernels/base "${NEEDS[@]}"
 check smmuv3-v2m demo_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its demo_virtio 300 kernels/base "${NEEDS[@]}"
+check smmuv2-its demo_smmuv2 300 kernels/base "${NEEDS[@]}"
+check smmuv2-v2m demo_smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
+check smmuv1-v2m demo_smmuv1_v2m 300 kernels/base "${NEEDS[@]}"
 check arguments demo_arguments_refused 60
 check aperture demo_aperture 300 kernels/base "${NEEDS[@]}"
 check aperture-virtio demo_aperture_virtio 300 kernels/base "${NEEDS[@]}"
