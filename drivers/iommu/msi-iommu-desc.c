@@ -427,7 +427,7 @@ void iommu_msi_switch(struct iommu_msi_group *msi, struct iommu_domain *domain)
 	bool late;
 
 	if (cookie)
-		WRITE_ONCE(cookie->attached, true);
+		iommu_msi_domain_finished(cookie);
 	iommu_msi_retry(msi);
 	do {
 		if (cookie)

@@ -205,6 +205,18 @@ static int iommu_msi_settle_aperture(struct iommu_msi_cookie *cookie)
 	return 0;
 }
 
+/*
+ * A device has been attached to the domain: its driver has finished it, and who
+ * asks for page sizes is to hear of those that it has now. Where the aperture does
+ * not fit any more, that is for who maps a doorbell.
+ */
+void iommu_msi_domain_finished(struct iommu_msi_cookie *cookie)
+{
+	guard(mutex)(&cookie->lock);
+	cookie->attached = true;
+	iommu_msi_settle_aperture(cookie);
+}
+
 static bool iommu_msi_has_aperture(const struct iommu_msi_cookie *cookie,
 				   const struct iommu_msi_aperture *aperture)
 {
@@ -523,7 +535,7 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 	ret = iommu_map(cookie->domain, doorbell->iova, pa, doorbell->size,
 			prot, GFP_KERNEL);
 	if (ret) {
-		if (at && !READ_ONCE(cookie->attached) && ret != -ENOMEM)
+		if (at && !cookie->attached && ret != -ENOMEM)
 			ret = -EAGAIN;
 		goto err_free;
 	}

@@ -37,7 +37,7 @@
  * @domain: owner, NULL once it is gone
  * @id: identifies the domain in messages, tracepoints and debugfs
  * @attached: a device has been attached to the domain, which its driver has
- *	      finished. Set without @lock.
+ *	      finished
  * @frozen: the aperture is about to change: no doorbell is mapped. Changed
  *	    under @lock.
  * @pgshift: log2 of the domain's smallest page. Written under @lock, while
@@ -159,6 +159,7 @@ extern struct xarray iommu_msi_cookies;
 struct iommu_msi_cookie *iommu_msi_cookie(struct iommu_domain *domain);
 struct iommu_msi_cookie *iommu_msi_next_cookie(unsigned long *id);
 void iommu_msi_cookie_put(struct iommu_msi_cookie *cookie);
+void iommu_msi_domain_finished(struct iommu_msi_cookie *cookie);
 struct iommu_msi_doorbell *
 iommu_msi_get_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 		       size_t size, int prot, const dma_addr_t *at);
