@@ -52,6 +52,10 @@ smmuv2_few() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
 	walked base its smmuv2 1 'VECTORS=3 NVME=0000:00:04.0 KILLS=200' "${TESTS_WALKED_FEW[@]}"
 }
+k64_smmuv2_its() { walked 64k its smmuv2 1 ''; }
+k64_smmuv2_v2m() { walked 64k v2m smmuv2 2 'VECTORS=32' "${TESTS_EXPOSURE[@]}" iommu_msi_smmu_test; }
+# With the format of a v1 its pages are of 4K all the same
+k64_smmuv1_v2m() { walked 64k v2m smmuv1 2 'VECTORS=32' iommu_msi_smmu_test; }
 # With a thread a CPU, for races
 debug_its() {
 	local EXTRA=(--threads) SUITES=1
@@ -136,6 +140,9 @@ check faults-smmuv3-v2m faults_v2m 1800 kernels/debug "${NEEDS[@]}"
 check faults-smmuv3-ls-scfg faults_ls_scfg 1200 kernels/debug "${NEEDS[@]}"
 check 64k-smmuv3-its k64_its 600 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv3-v2m k64_v2m 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv2-its k64_smmuv2_its 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv2-v2m k64_smmuv2_v2m 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
 check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
