@@ -102,13 +102,18 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 	return &iommu;
 }
 
+static void mock_get_resv_regions(struct device *dev, struct list_head *head)
+{
+	iommu_msi_get_resv_region(dev, head, 0, U32_MAX);
+}
+
 static const struct iommu_ops mock_ops = {
 	.owner			= THIS_MODULE,
 	.pgsize_bitmap		= PAGE,
 	.domain_alloc_paging	= mock_domain_alloc_paging,
 	.probe_device		= mock_probe_device,
 	.device_group		= generic_device_group,
-	.get_resv_regions	= iommu_msi_get_resv_region,
+	.get_resv_regions	= mock_get_resv_regions,
 	.default_domain_ops	= &mock_domain_ops,
 };
 

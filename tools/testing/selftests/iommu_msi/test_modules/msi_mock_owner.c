@@ -79,12 +79,20 @@ static int try_window(struct iommu_domain *domain)
 	return 0;
 }
 
+static unsigned long pages_used(struct iommu_domain *domain)
+{
+	struct iommu_msi_survey survey;
+
+	iommu_msi_survey_init(&survey, SZ_4K, NULL);
+	iommu_msi_survey_domain(&survey, domain);
+	return survey.pages_used;
+}
+
 /* The irqchip's doorbell twice, and what no irqchip has registered */
 static int try_doorbells(struct iommu_domain *domain)
 {
 	phys_addr_t beside = doorbell + SZ_4K;
 	dma_addr_t iova, again, other;
-	struct iommu_msi_usage usage;
 	int ret;
 
 	if (iommu_msi_get_doorbell_iova(domain, doorbell, 4, PROT, &iova) ||
@@ -95,8 +103,7 @@ static int try_doorbells(struct iommu_domain *domain)
 	      check_iova(domain, other, beside);
 	if (ret)
 		return ret;
-	iommu_msi_get_usage(domain, &usage);
-	if (iova != again || usage.used_pages != 2)
+	if (iova != again || pages_used(domain) != 2)
 		return failed(-EEXIST, "a doorbell was mapped twice");
 	if (move_window(domain) != -EBUSY || set_window(domain))
 		return failed(-EBUSY, "the window moves with doorbells in it");
@@ -156,7 +163,6 @@ static void write_message(struct msi_desc *desc, struct msi_msg *msg)
 
 static int try_vectors(struct device *dev, struct iommu_domain *domain)
 {
-	struct iommu_msi_usage usage;
 	int i, ret = 0;
 
 	if (platform_device_msi_init_and_alloc_irqs(dev, VECTORS, write_message))
@@ -166,8 +172,7 @@ static int try_vectors(struct device *dev, struct iommu_domain *domain)
 	platform_device_msi_free_irqs_all(dev);
 	if (ret)
 		return ret;
-	iommu_msi_get_usage(domain, &usage);
-	if (usage.used_pages || move_window(domain))
+	if (pages_used(domain) || move_window(domain))
 		return failed(-EADDRINUSE, "a doorbell stays after the last vector");
 	return 0;
 }
