@@ -8,8 +8,8 @@
 . "$ROOT/scripts/checks/common.sh"
 
 check modules builds_modules 1800 kernels/base
-check nomsi builds_nomsi 1200 builds/modules
 check arm-lpae builds_arm 1200 prepare/tree
+check nomsi builds_nomsi 1200 builds/arm-lpae
 check 32bit builds_32bit 900 prepare/tree
 check x86_64 builds_x86_64 900 prepare/tree
 check clang builds_clang 900 prepare/tree
@@ -40,15 +40,16 @@ builds_modules() {
 	touch -r "$KBUILD/check-modules/include/config/"{PCI,IOMMUFD}
 	build arm64 modules 'vmlinux modules' "${SEPARATE[@]}"
 }
-builds_nomsi() {
-	local FROM=check-modules
-	build arm64 nomsi 'vmlinux modules' "${SEPARATE[@]}" "$CONFIGS/nomsi.config"
-	! grep -o 'msi-iommu[^ ]*' "$KBUILD/check-nomsi/drivers/iommu/.built-in.a.cmd" ||
-		die "no irqchip needs msi-iommu, and it is compiled all the same"
-}
 # Of 32 bits: what divides 64 bits by 64 is seen by the linker alone.
 builds_arm() {
 	build arm arm 'vmlinux modules' "$CONFIGS/arm.config"
+}
+
+builds_nomsi() {
+	local FROM=check-arm
+	build arm nomsi 'vmlinux modules' "$CONFIGS/arm.config" "$CONFIGS/nomsi.config"
+	! grep -o 'msi-iommu[^ ]*' "$KBUILD/check-nomsi/drivers/iommu/.built-in.a.cmd" ||
+		die "no irqchip needs msi-iommu, and it is compiled all the same"
 }
 
 # Where physical and DMA addresses have 32 bits, too, the warnings are what counts.
