@@ -18,13 +18,14 @@ TESTS_BYPASS=(iommu_msi_bypass_test)
 # IOVA at all, and iommufd, also that of the base, does not find room in an IOAS for a
 # domain that a device is to get later, but in an empty one: no HWPT that user space
 # makes (two_domains, detached, reservation), no replacement where memory is mapped
-# (killed of iommufd). Nor can what is mapped right after the attach be a reason to
-# refuse that: page_table.
+# (killed of iommufd). Nor can what fails after the attach be a reason to refuse a
+# replacement: page_table, live_msi.
 TESTS_WALKED=(iommu_msi_smmu_test iommu_msi_test iommu_msix_test,-T,interrupts,-T,dynamic
 	iommu_msi_share_test iommu_msi_full_test iommu_msi_lsmsi_test
 	iommu_msi_window_test,-T,two_domains,-T,detached)
 TESTS_WALKED_FEW=(iommu_msi_step_test,-T,reservation,-T,page_table
 	iommu_msi_kill_test,-r,killed.type1.anywhere,-f,closed)	# with DISK_OF_FEW
+TESTS_WALKED_FAULTS=(iommu_msi_fail_nth_test,-T,live_msi)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise

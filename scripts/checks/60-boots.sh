@@ -38,9 +38,10 @@ base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
 # walked <profile> <gic> <iommu> <stage> <environment> [tests...]: by a driver whose
 # SMMU is memory
 walked() {
-	local EXTRA=("${EXTRA[@]}" --append "arm-smmu.force_stage=$4") tests=("${@:6}")
+	local limit=300 EXTRA=("${EXTRA[@]}" --append "arm-smmu.force_stage=$4") tests=("${@:6}")
 	[ $# -gt 5 ] || tests=("${TESTS_WALKED[@]}")
-	machine "$1" "$2" "$3" 300 "WALKER=1 $5" "${tests[@]}"
+	[ "$1" != debug ] || limit=1200
+	machine "$1" "$2" "$3" "$limit" "WALKER=1 $5" "${tests[@]}"
 }
 smmuv2_its()        { walked base its smmuv2 1 ''; }
 smmuv2_v2m()        { walked base v2m smmuv2 1 'VECTORS=32'; }
@@ -48,14 +49,20 @@ smmuv2_its_stage2() { walked base its smmuv2 2 ''; }
 smmuv2_v2m_stage2() { walked base v2m smmuv2 2 'VECTORS=32'; }
 smmuv1_its()        { walked base its smmuv1 2 ''; }
 smmuv1_v2m()        { walked base v2m smmuv1 2 'VECTORS=32'; }
+debug_smmuv2()      { walked debug v2m smmuv2 2 'VECTORS=32'; }
+k64_smmuv2_its()    { walked 64k its smmuv2 1 ''; }
+k64_smmuv2_v2m()    { walked 64k v2m smmuv2 2 'VECTORS=32' "${TESTS_EXPOSURE[@]}" iommu_msi_smmu_test; }
+# The only format of a v1 has pages of 4K
+k64_smmuv1_v2m()    { walked 64k v2m smmuv1 2 'VECTORS=32' iommu_msi_smmu_test; }
 smmuv2_few() {
 	local EXTRA=("${DISK_OF_FEW[@]}")
 	walked base its smmuv2 1 'VECTORS=3 NVME=0000:00:04.0 KILLS=200' "${TESTS_WALKED_FEW[@]}"
 }
-k64_smmuv2_its() { walked 64k its smmuv2 1 ''; }
-k64_smmuv2_v2m() { walked 64k v2m smmuv2 2 'VECTORS=32' "${TESTS_EXPOSURE[@]}" iommu_msi_smmu_test; }
-# With the format of a v1 its pages are of 4K all the same
-k64_smmuv1_v2m() { walked 64k v2m smmuv1 2 'VECTORS=32' iommu_msi_smmu_test; }
+faults_smmuv2() {
+	local EXTRA=("${DISK_OF_FEW[@]}")
+	walked debug v2m smmuv2 1 'VECTORS=3' "${TESTS_WALKED_FAULTS[@]}"
+}
+
 # With a thread a CPU, for races
 debug_its() {
 	local EXTRA=(--threads) SUITES=1
@@ -134,9 +141,11 @@ check smmuv1-its smmuv1_its 300 kernels/base "${NEEDS[@]}"
 check smmuv1-v2m smmuv1_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-smmuv3-its debug_its 1200 kernels/debug "${NEEDS[@]}"
 check debug-smmuv3-v2m debug_v2m 1200 kernels/debug "${NEEDS[@]}"
+check debug-smmuv2-v2m debug_smmuv2 1500 kernels/debug "${NEEDS[@]}"
 check window-parameter window_parameter 300 kernels/base "${NEEDS[@]}"
 check faults-smmuv3-its faults_its 1800 kernels/debug "${NEEDS[@]}"
 check faults-smmuv3-v2m faults_v2m 1800 kernels/debug "${NEEDS[@]}"
+check faults-smmuv2-v2m faults_smmuv2 1500 kernels/debug "${NEEDS[@]}"
 check faults-smmuv3-ls-scfg faults_ls_scfg 1200 kernels/debug "${NEEDS[@]}"
 check 64k-smmuv3-its k64_its 600 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv3-v2m k64_v2m 300 kernels/64k "${NEEDS[@]}"
