@@ -55,7 +55,7 @@ demo_base_aperture() {
 		BASE=1 "APERTURE=$MOVED"
 }
 demo_base_window() {
-	demo_refused 'unpatched kernel does not let .*[(]EINVAL by VFIO type1, EOPNOTSUPP by iommufd[)] .*[(]EINVAL, EINVAL[)]' \
+	demo_refused 'unpatched kernel does not let .*[(]EINVAL by VFIO type1, ENOTTY by iommufd[)] .*[(]EINVAL, EINVAL[)]' \
 		BASE=1 "WINDOW=$OWNED"
 }
 
