@@ -112,6 +112,13 @@ killed_v2m()       { killed base v2m 400 1000; }
 debug_killed_its() { killed debug its 900 100; }
 debug_killed_v2m() { killed debug v2m 900 100; }
 
+# Resets of the host's disk, which is swapped to, beside readers and owners
+# shellcheck disable=SC2054
+contention() {
+	local EXTRA=(--device edu,addr=4)
+	machine debug its smmuv3 900 'SWAP=yes' "${TESTS_CONTENTION[@]}"
+}
+
 # What the series repairs: its tests fail without it
 faults_of_base() { MSI_OUT=$CHECK_DIR/out scripts/faults.sh; }
 
@@ -156,4 +163,5 @@ check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
 check debug-killed-smmuv3-v2m debug_killed_v2m 1200 kernels/debug "${NEEDS[@]}"
+check contention contention 1200 kernels/debug "${NEEDS[@]}"
 check faults-of-base faults_of_base 1200 kernels/vanilla "${NEEDS[@]}"
