@@ -73,6 +73,18 @@ parallel() {
 		--log "$OUT/$1-parallel.log" --timeout "$LIMIT"
 }
 
+# contention <kernel> <CPUs> <boot.sh's arguments for those...>
+contention() {
+	local kernel=$1 cpus=$2 devices=() slot
+	shift 2
+	for slot in 4 5 6 7 8 9 a b c d e f 10 11 12 13; do
+		devices+=(--device "nvme,addr=$slot,serial=msi$slot,max_ioqpairs=7,msix_qsize=8")
+	done
+	"$ROOT/scripts/boot.sh" --profile "$(profile_of "$kernel")" "$@" "${devices[@]}" \
+		--add "$BUILD/programs/root" --add "$BUILD/programs/$(profile_of "$kernel")" \
+		--run '/bench/run-bench contention' --log "$OUT/$kernel-contention-$cpus.log" --timeout "$LIMIT"
+}
+
 # For docs/: an SVG of gnuplot's with what every file here has, and without what
 # none has
 plots() {
@@ -118,7 +130,7 @@ if [ -n "$profile" ]; then
 	done
 	exit
 fi
-steps 7
+steps 8
 build
 step "counted runs, base and series"
 for kernel in base series; do
@@ -131,6 +143,11 @@ guest series
 step "parallel runs, base and series"
 parallel base
 parallel series
+step "a driver beside owners, base and series"
+for kernel in base series; do
+	contention "$kernel" 1 --counted
+	contention "$kernel" 4 --smp 4
+done
 step "plots and report"
 "$BENCH/report.py" "$OUT" "$(nproc)" >"$OUT/report"
 plots

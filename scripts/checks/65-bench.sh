@@ -32,6 +32,9 @@ bench_runs() {
 	bench_machine parallel 'PARALLEL_ROUNDS=16 PARALLEL_RUNS=1 PARALLEL_VECTORS=4' \
 		--device nvme,addr=4,serial=msi4,max_ioqpairs=64,msix_qsize=2048
 	results parallel 8
+	bench_machine contention 'RUNS=1 DRIVER_ROUNDS=2 OWNERS="0 1"' \
+		--device nvme,addr=4,serial=msi4,max_ioqpairs=7,msix_qsize=8
+	results contention 4
 	bench_machine profile 'RUNS=1 VECTORS=16'
 	results profile 2
 }
@@ -42,6 +45,8 @@ bench_reports() {
 	for kernel in base series; do
 		bench_results >"$CHECK_DIR/$kernel-counted.log"
 		: >"$CHECK_DIR/$kernel-parallel.log"
+		: >"$CHECK_DIR/$kernel-contention-1.log"
+		: >"$CHECK_DIR/$kernel-contention-4.log"
 		: >"$CHECK_DIR/$kernel-guest.log"
 		: >"$CHECK_DIR/$kernel-profile.log"
 	done
@@ -52,6 +57,8 @@ bench_reports() {
 		die "a missed goal is not reported"
 	grep -q 'enable + disable, any number of CPUs *2.50 *2.50 *2.50 *$' "$CHECK_DIR/report" ||
 		die "what locks allow is not reported"
+	grep -q '16 owners, 4 CPUs: nanoseconds *16.00 *16.00 *1.00$' "$CHECK_DIR/report" ||
+		die "what owners cost a driver is not reported"
 	grep -q 'compose, translated .* met$' "$CHECK_DIR/report" ||
 		die "a goal that was met is not reported"
 	python3 -m json.tool "$CHECK_DIR/bench.json" >/dev/null
@@ -77,6 +84,9 @@ bench_results() {
 	for n in 1 2 4; do
 		printf "bench %s $n $n\n" 'parallel floor' 'parallel prepare' \
 			'vfio-parallel floor' 'vfio-parallel vfio'
+	done
+	for n in 0 1 4 16; do
+		printf "bench %s $n $n\n" 'driver-1 own' 'driver-4 wall'
 	done
 }
 

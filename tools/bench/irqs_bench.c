@@ -4,9 +4,11 @@
  *
  * usage: irqs_bench vectors RUNS DEVICE COUNT...
  *        irqs_bench parallel RUNS VECTORS DEVICE...
+ *        irqs_bench churn VECTORS [DEVICE...]
  *        irqs_bench memory DEVICE VECTORS
  *
- * Prints medians, a line each:
+ * Churn says so when all devices have begun, and goes on until it is killed. The
+ * others print medians, a line each:
  *
  *	bench vfio enable|disable <vectors> <nanoseconds altogether>
  *	bench vfio-parallel floor|vfio <threads> <operations a second altogether>
@@ -30,6 +32,7 @@
 #define MAX_VECTORS	2048
 #define MAX_RUNS	63
 #define MAX_THREADS	4
+#define MAX_OWNERS	16
 #define REPEAT		2	/* enables and disables of a thread in a run */
 
 struct subject {
@@ -227,6 +230,40 @@ static void bench_parallel(int argc, char **argv)
 		subject_close(&workers[i].subject, parallel_vectors);
 }
 
+/* --- in the way of somebody else ------------------------------------------ */
+
+static void *churn(void *subject)
+{
+	enable(subject, parallel_vectors);
+	pthread_barrier_wait(&barrier);
+	for (;;) {
+		disable(subject);
+		enable(subject, parallel_vectors);
+	}
+	return NULL;
+}
+
+static void bench_churn(int argc, char **argv)
+{
+	static struct subject owners[MAX_OWNERS];
+	pthread_t thread;
+	int i;
+
+	if (argc - 1 > MAX_OWNERS)
+		errx(2, "at most %d devices", MAX_OWNERS);
+	parallel_vectors = number(argv[0], MAX_VECTORS);
+	if (pthread_barrier_init(&barrier, NULL, argc))
+		errx(1, "barrier");
+	for (i = 0; i < argc - 1; i++) {
+		subject_open(&owners[i], argv[1 + i], parallel_vectors);
+		if (pthread_create(&thread, NULL, churn, &owners[i]))
+			errx(1, "thread");
+	}
+	pthread_barrier_wait(&barrier);
+	printf("churn: %d devices\n", argc - 1);
+	pause();
+}
+
 /* --- memory -------------------------------------------------------------- */
 
 /* The kernel's counters are right when their worker has come by */
@@ -279,9 +316,11 @@ int main(int argc, char **argv)
 		bench_vectors(argc - 2, argv + 2);
 	else if (argc > 4 && !strcmp(argv[1], "parallel"))
 		bench_parallel(argc - 2, argv + 2);
+	else if (argc > 2 && !strcmp(argv[1], "churn"))
+		bench_churn(argc - 2, argv + 2);
 	else if (argc == 4 && !strcmp(argv[1], "memory"))
 		bench_memory(argv + 2);
 	else
-		errx(2, "usage: irqs_bench vectors RUNS DEVICE COUNT... | parallel RUNS VECTORS DEVICE... | memory DEVICE VECTORS");
+		errx(2, "usage: irqs_bench vectors RUNS DEVICE COUNT... | parallel RUNS VECTORS DEVICE... | churn VECTORS [DEVICE...] | memory DEVICE VECTORS");
 	return 0;
 }

@@ -14,6 +14,7 @@ RESULT = re.compile(r"(?:^|\] )bench (\S+) (\S+) (\d+) ([\d.]+)\s*$")
 COUNTS = (1, 16, 256, 4096)
 VECTORS = (1, 16, 64, 256, 1024, 2048)
 THREADS = (2, 4)
+OWNERS = (0, 1, 4, 16)
 LOCKS = ("sparse_irq_lock", "irq_domain.mutex")
 FORMAT = "  {:<46} {:>12} {:>12} {:>8}  {}"
 
@@ -22,7 +23,7 @@ def read(directory, kernel):
     """The results of one kernel by (domain, what, parameter)."""
     results = {}
     # What is also measured while it is looked at is overridden by what is not
-    for part in ("profile", "counted", "parallel", "guest"):
+    for part in ("profile", "counted", "parallel", "contention-1", "contention-4", "guest"):
         with open(f"{directory}/{kernel}-{part}.log", errors="replace") as log:
             for line in log:
                 match = RESULT.search(line)
@@ -183,6 +184,15 @@ def parallel(table, processors):
     table.add("VFIO enable + disable, any number of CPUs", *bounds, bounds[1])
 
 
+def contention(table):
+    table.title("A driver of the kernel's own allocates and frees vectors, beside owners who"
+                "\nenable and disable theirs through VFIO: a vector")
+    for n in OWNERS:
+        table.call(f"{n} owners, one CPU: its own instructions", "driver-1", "own", n)
+    for n in OWNERS:
+        table.call(f"{n} owners, 4 CPUs: nanoseconds", "driver-4", "wall", n)
+
+
 def plot_data(directory, base, series):
     with open(f"{directory}/vectors.dat", "w") as data:
         for n in VECTORS:
@@ -210,6 +220,7 @@ def main(directory, processors):
     guest(table)
     memory(table)
     parallel(table, processors)
+    contention(table)
     show(table.rows)
     plot_data(directory, base, series)
     with open(f"{directory}/bench.json", "w") as file:
