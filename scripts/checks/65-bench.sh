@@ -86,7 +86,7 @@ bench_results() {
 			'vfio-parallel floor' 'vfio-parallel vfio'
 	done
 	for n in 0 1 4 16; do
-		printf "bench %s $n $n\n" 'driver-1 own' 'driver-4 wall'
+		printf "bench %s $n $n\n" 'driver-1 own' 'driver-1 wall' 'driver-4 wall'
 	done
 }
 
