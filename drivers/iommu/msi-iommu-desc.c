@@ -202,6 +202,9 @@ int iommu_msi_bind_desc(struct iommu_msi_group *msi, struct msi_desc *desc,
 	struct iommu_msi_binding *binding;
 	int ret;
 
+	/* A descriptor may be used again, and by then in another domain */
+	if (desc->iommu_msi_binding)
+		iommu_msi_release_desc(desc);
 	if (!iommu_dev_translates_msi(dev))
 		return 0;
 
