@@ -39,6 +39,8 @@ base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
 # SMMU is memory
 walked() {
 	local limit=300 EXTRA=("${EXTRA[@]}" --append "arm-smmu.force_stage=$4") tests=("${@:6}")
+	# Two functions in one group
+	EXTRA+=(--device 'edu,addr=5.0,multifunction=on' --device 'edu,addr=5.1')
 	[ $# -gt 5 ] || tests=("${TESTS_WALKED[@]}")
 	[ "$1" != debug ] || limit=1200
 	machine "$1" "$2" "$3" "$limit" "WALKER=1 $5" "${tests[@]}"

@@ -25,7 +25,7 @@ int edu_fire(struct device *dev, int eventfd, int count)
 	bool really = true;
 	int arrived = 0;
 
-	if (walker_wanted() && !walker_vouches(edu_address(), &really))
+	if (walker_wanted() && !walker_vouches(dev->bdf, &really))
 		return 0;
 	/* Whatever is at that address is not to be written to */
 	if (!really)

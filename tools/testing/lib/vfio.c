@@ -207,7 +207,7 @@ int device_open(struct device *dev, struct space *space, const char *bdf)
 {
 	int ret;
 
-	*dev = (struct device) { .space = space, .fd = -1, .group = -1 };
+	*dev = (struct device) { .bdf = bdf, .space = space, .fd = -1, .group = -1 };
 	ret = space->backend == TYPE1 ? open_type1(dev, bdf) :
 					open_iommufd(dev, bdf);
 	if (ret)

@@ -22,6 +22,7 @@ struct space {
 };
 
 struct device {
+	const char *bdf;	/* as it was given */
 	struct space *space;
 	int fd;
 	int group;

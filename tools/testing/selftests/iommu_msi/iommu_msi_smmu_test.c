@@ -6,7 +6,8 @@
  * at the doorbell's own page lets interrupts arrive for real.
  *
  * The environment may have EDU and NVME, the devices' addresses, and VECTORS, how
- * many of them the disk is given. Needs test_modules/msi_phys.ko next to the program.
+ * many of them the disk is given. Two edu functions are in one group, at 00:05.0 and
+ * 00:05.1. Needs test_modules/msi_phys.ko next to the program.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -215,6 +216,94 @@ TEST_F(smmu, two_domains)
 	EXPECT_FALSE(walker_check(&self->walker, edu_address(), nvme_address(), OLD,
 				  OLD + MIB - 1));
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
+}
+
+/* --- two devices in one group ---------------------------------------------- */
+
+#define FUNCTION0	"0000:00:05.0"
+#define FUNCTION1	"0000:00:05.1"
+
+FIXTURE(group)
+{
+	struct walker walker;
+	struct space space;
+	struct device dev[2];
+	int eventfd[2];
+	uint64_t own;
+};
+
+static bool one_group(void)
+{
+	char path[2][128];
+
+	return !device_group(FUNCTION0, path[0], sizeof(path[0])) &&
+	       !device_group(FUNCTION1, path[1], sizeof(path[1])) &&
+	       !strcmp(path[0], path[1]);
+}
+
+FIXTURE_SETUP(group)
+{
+	static const char * const functions[] = { FUNCTION0, FUNCTION1 };
+	int i, ret = walker_open(&self->walker);
+
+	if (ret == -ENOENT)
+		SKIP(return, NO_SMMU);
+	ASSERT_EQ(0, ret);
+	self->own = self->walker.doorbell & ~(OWN_SIZE - 1);
+	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
+	ASSERT_EQ(0, window_set(&self->space, self->own, OWN_SIZE));
+	/* Neither can be had while the other one is with another driver */
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, device_to_vfio(functions[i]));
+	ASSERT_TRUE(one_group());
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, device_start(&self->dev[i], &self->space, functions[i]));
+		self->eventfd[i] = event_new();
+	}
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	device_close(&self->dev[0]);
+	device_close(&self->dev[1]);
+	space_close(&self->space);
+	walker_close(&self->walker);
+	EXPECT_EQ(0, doorbells_count());
+}
+
+#define ASSERT_GROUP(count) do {						\
+	ASSERT_TRUE(walker_check(&self->walker, FUNCTION0, FUNCTION1, self->own,	\
+				 self->own + OWN_SIZE - 1))			\
+		TH_LOG("%s", self->walker.wrong);				\
+	ASSERT_EQ(count, self->walker.vectors);					\
+	ASSERT_EQ(!!(count), self->walker.mapped);				\
+} while (0)
+
+/* They share a doorbell, a domain, and go to another one together */
+TEST_F(group, two_devices)
+{
+	struct space other = self->space;
+	int i;
+
+	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
+	ASSERT_EQ(0, window_set(&other, self->own, OWN_SIZE));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, irqs_set(&self->dev[i], MSI, 0, 1, &self->eventfd[i]));
+		ASSERT_GROUP(i + 1);
+	}
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(5, edu_fire(&self->dev[i], self->eventfd[i], 5));
+
+	ASSERT_EQ(0, device_replace(&self->dev[0], other.ioas));
+	ASSERT_GROUP(2);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(5, edu_fire(&self->dev[i], self->eventfd[i], 5));
+
+	ASSERT_EQ(0, irqs_off(&self->dev[0], MSI));
+	ASSERT_GROUP(1);
+	EXPECT_EQ(5, edu_fire(&self->dev[1], self->eventfd[1], 5));
+	ASSERT_EQ(0, irqs_off(&self->dev[1], MSI));
+	ASSERT_GROUP(0);
 }
 
 /* --- live vectors go from domain to domain -------------------------------- */
