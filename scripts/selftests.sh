@@ -22,6 +22,7 @@ TESTS_BYPASS=(iommu_msi_bypass_test)
 # replacement: page_table, live_msi.
 TESTS_WALKED=(iommu_msi_smmu_test iommu_msi_test iommu_msix_test,-T,interrupts,-T,dynamic
 	iommu_msi_share_test iommu_msi_full_test iommu_msi_lsmsi_test
+	iommu_msi_container_test iommu_msi_modules_test
 	iommu_msi_window_test,-T,two_domains,-T,detached)
 TESTS_WALKED_FEW=(iommu_msi_step_test,-T,reservation,-T,page_table
 	iommu_msi_kill_test,-r,killed.type1.anywhere,-f,closed)	# with DISK_OF_FEW
