@@ -203,6 +203,9 @@ void finish_msi_window(struct op *op)
 {
 	const struct iommu_ioas_msi_window *cmd = &op->arg.msi_window;
 
+	/* All of the IOVA space is a window, before there is a device; it has no size */
+	if (cmd->last - cmd->start == UINT64_MAX)
+		return no_overlap(op);
 	window_changed(op, cmd->start, cmd->last ? cmd->last - cmd->start + 1 : 0);
 }
 
