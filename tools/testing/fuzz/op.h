@@ -167,8 +167,8 @@ op_fn prepare_iommu, prepare_cdev, prepare_alloc, finish_alloc,
       prepare_destroy, finish_destroy, prepare_ioas_map, finish_ioas_map,
       prepare_ioas_unmap, finish_ioas_unmap, prepare_copy, finish_copy,
       prepare_allow, prepare_ranges, finish_ranges, prepare_msi_window,
-      finish_msi_window, prepare_option_get, prepare_option_other, prepare_msi_info, prepare_hwpt_alloc,
-      finish_hwpt_alloc, prepare_bind, finish_bind, prepare_attach,
+      finish_msi_window, prepare_option_get, prepare_option_other,
+      prepare_msi_info, prepare_hwpt_alloc, finish_hwpt_alloc, prepare_bind, finish_bind, prepare_attach,
       finish_attach, prepare_detach;
 /* device.c: interrupts, and files */
 op_fn finish_irqs, prepare_msi, prepare_msix, prepare_irqs_off,
