@@ -53,6 +53,9 @@ smmuv1_its()        { walked base its smmuv1 2 ''; }
 smmuv1_v2m()        { walked base v2m smmuv1 2 'VECTORS=32'; }
 debug_smmuv2()      { walked debug v2m smmuv2 2 'VECTORS=32'; }
 k64_smmuv2_its()    { walked 64k its smmuv2 1 ''; }
+k64_smmuv2_its_stage2() { walked 64k its smmuv2 2 '' iommu_msi_smmu_test; }
+k64_smmuv2_v2m_stage1() { walked 64k v2m smmuv2 1 'VECTORS=32' iommu_msi_smmu_test; }
+k64_smmuv1_its()    { walked 64k its smmuv1 2 '' iommu_msi_smmu_test; }
 k64_smmuv2_v2m()    { walked 64k v2m smmuv2 2 'VECTORS=32' "${TESTS_EXPOSURE[@]}" iommu_msi_smmu_test; }
 # The only format of a v1 has pages of 4K
 k64_smmuv1_v2m()    { walked 64k v2m smmuv1 2 'VECTORS=32' iommu_msi_smmu_test; }
@@ -160,6 +163,9 @@ check 64k-smmuv3-its k64_its 600 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv3-v2m k64_v2m 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv2-its k64_smmuv2_its 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv2-v2m k64_smmuv2_v2m 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv2-its-stage2 k64_smmuv2_its_stage2 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv2-v2m-stage1 k64_smmuv2_v2m_stage1 300 kernels/64k "${NEEDS[@]}"
+check 64k-smmuv1-its k64_smmuv1_its 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
 check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
