@@ -30,7 +30,7 @@ apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage]
 	@scripts/build.sh $(call quote,$(PROFILE))
 
-demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio|smmuv2|smmuv1 APERTURE=first-last WINDOW=start BASE=1]
+demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio|smmuv2|smmuv1 STAGE=1|2 PAGES=4K|64K APERTURE=first-last WINDOW=start BASE=1]
 	@scripts/demo.sh
 
 shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]

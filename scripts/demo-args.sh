@@ -3,11 +3,12 @@
 #
 # What `make demo` can be told. demo.sh sources it after lib.sh.
 #
-# demo_arguments checks GIC, IOMMU, APERTURE, WINDOW and BASE of the
-# environment and sets
+# demo_arguments checks GIC, IOMMU, APERTURE, WINDOW, STAGE, PAGES and BASE of
+# the environment and sets
 #
 #	form			guest, window, or smmu
-#	profile			base, or vanilla for BASE=1
+#	profile			base, vanilla for BASE=1, or 64k for PAGES=64K
+#	stage			1 or 2, of the form smmu
 #	name			of this form of the demo, for files
 #	aperture, window	<first>-<last>, inclusive, 16 digits each; or empty
 
@@ -102,6 +103,25 @@ parse_base() {
 	name+=-base
 }
 
+# An SMMUv1 has stage 2 alone where nothing translates ATOS
+parse_smmu() {
+	stage=${STAGE:-$([ "$IOMMU" = smmuv1 ] && echo 2 || echo 1)}
+	case $IOMMU-$stage in
+	smmuv2-[12] | smmuv1-2) ;;
+	*) die "STAGE=$stage is not known for IOMMU=$IOMMU" "STAGE=1 or 2 with smmuv2, 2 with smmuv1" ;;
+	esac
+	case ${PAGES:-4K} in
+	4K) ;;
+	64K) profile=64k ;;
+	*) die "PAGES=$PAGES is not known" "PAGES=4K or PAGES=64K" ;;
+	esac
+	name+=-stage$stage-${PAGES:-4K}
+	if [ "$APERTURE$WINDOW$BASE" != 0 ]; then
+		die "IOMMU=$IOMMU is a form of the demo by itself" \
+			"APERTURE, WINDOW and BASE=1 are for IOMMU=smmuv3"
+	fi
+}
+
 demo_arguments() {
 	GIC=${GIC:-its} IOMMU=${IOMMU:-smmuv3} BASE=${BASE:-0}
 	APERTURE=${APERTURE:-} WINDOW=${WINDOW:-}
@@ -113,9 +133,10 @@ demo_arguments() {
 	*) die "IOMMU=$IOMMU is not known" "IOMMU=smmuv3, virtio, smmuv2 or smmuv1" ;;
 	esac
 	name=$GIC-$IOMMU
-	if [ "$form" = smmu ] && [ "$APERTURE$WINDOW$BASE" != 0 ]; then
-		die "IOMMU=$IOMMU is a form of the demo by itself" \
-			"APERTURE, WINDOW and BASE=1 are for IOMMU=smmuv3"
+	if [ "$form" = smmu ]; then
+		parse_smmu
+	elif [ -n "${STAGE:-}${PAGES:-}" ]; then
+		die "STAGE and PAGES are for IOMMU=smmuv2 and smmuv1" "leave them out"
 	fi
 	if [ -n "$APERTURE" ] && [ -n "$WINDOW" ]; then
 		die "APERTURE and WINDOW are two forms of the demo" "give one of them"

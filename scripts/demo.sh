@@ -3,7 +3,7 @@
 #
 # usage: [GIC=its|v2m] [IOMMU=smmuv3|virtio] [APERTURE=first-last] [BASE=1] demo.sh
 #        [GIC=its|v2m] WINDOW=start|first-last [BASE=1] demo.sh
-#        [GIC=its|v2m] IOMMU=smmuv1|smmuv2 demo.sh
+#        [GIC=its|v2m] IOMMU=smmuv1|smmuv2 [STAGE=1|2] [PAGES=4K|64K] demo.sh
 #
 # From a bare machine to a KVM guest that reads a passed-through NVMe disk, and
 # a report of the doorbells that its interrupts took through the IOMMU. Every
@@ -13,7 +13,8 @@
 # WINDOW: no guest, but a user-space driver that moves the window of its own
 # device there. BASE=1: the same with the unpatched kernel, which must fail.
 # IOMMU=smmuv1 or smmuv2: registers in memory, see smmu.sh. No guest, but a
-# user-space driver, and a walker that tells where messages lead.
+# user-space driver, and a walker that tells where messages lead. STAGE: which
+# tables the driver uses; an SMMUv1 has stage 2 here. PAGES: the kernel's.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
@@ -93,7 +94,7 @@ run_guest() {
 		--append "${aperture:+msi_iommu.window=$aperture}"
 }
 run_window() { run_host --run "sh /demo/host ${window/-/ }"; }
-run_smmu() { run_host --reboots --run "sh /demo/host"; }
+run_smmu() { run_host --reboots --run "sh /demo/host" --append "arm-smmu.force_stage=$stage"; }
 
 # What the host machine's script said went wrong, else what boot.sh saw.
 explain() {
@@ -108,7 +109,7 @@ report_guest() {
 		-v bytes="$DISK_BYTES" -v sha256="$sha256" -v aperture="$aperture" \
 		-v base="$base" "$LOG"
 }
-report_smmu() { "$ROOT/tools/boot/smmu-report" -v gic="$GIC" -v iommu="$IOMMU" "$LOG"; }
+report_smmu() { "$ROOT/tools/boot/smmu-report" -v gic="$GIC" -v iommu="$IOMMU" -v stage="$stage" "$LOG"; }
 report_window() { "$ROOT/tools/boot/window-report" -v gic="$GIC" -v base="$base" "$LOG"; }
 
 report() {
@@ -135,7 +136,7 @@ step "kernel source"
 "$ROOT/scripts/fetch.sh"
 step "series"
 "$ROOT/scripts/apply.sh"
-step "arm64 kernel$([ "$profile" = base ] || echo ", unpatched")"
+step "arm64 kernel$(case $profile in vanilla) echo ", unpatched" ;; 64k) echo ", 64K pages" ;; esac)"
 "$ROOT/scripts/build.sh" "$profile"
 step "arm64 root with QEMU"
 "$ROOT/scripts/root.sh"

@@ -8,7 +8,7 @@
 MOVED=0xfe000000-0xfe0fffff
 OWNED=0x10000000
 
-demo() { env GIC=its IOMMU=smmuv3 APERTURE= WINDOW= BASE= "$@" scripts/demo.sh; }
+demo() { env GIC=its IOMMU=smmuv3 APERTURE= WINDOW= BASE= STAGE= PAGES= "$@" scripts/demo.sh; }
 
 # demo_refused <reason, a pattern> <variable=value...>
 demo_refused() {
@@ -38,6 +38,9 @@ demo_arguments_refused() {
 	demo_refused 'BASE=1 is for' BASE=1
 	demo_refused 'nothing to show' BASE=1 "APERTURE=$MOVED" IOMMU=virtio
 	demo_refused 'form of the demo by itself' IOMMU=smmuv2 "WINDOW=$OWNED"
+	demo_refused 'STAGE=1 is not known for IOMMU=smmuv1' IOMMU=smmuv1 STAGE=1
+	demo_refused 'PAGES=16K is not known' IOMMU=smmuv2 PAGES=16K
+	demo_refused 'STAGE and PAGES are for' PAGES=64K
 }
 
 demo_its()    { demo; }
@@ -46,6 +49,8 @@ demo_virtio() { demo IOMMU=virtio; }
 demo_smmuv2() { demo IOMMU=smmuv2; }
 demo_smmuv2_v2m() { demo IOMMU=smmuv2 GIC=v2m; }
 demo_smmuv1_v2m() { demo IOMMU=smmuv1 GIC=v2m; }
+demo_smmuv2_64k() { demo IOMMU=smmuv2 PAGES=64K STAGE=2; }
+demo_smmuv2_v2m_64k() { demo IOMMU=smmuv2 GIC=v2m PAGES=64K; }
 demo_aperture() { demo "APERTURE=$MOVED"; }
 demo_aperture_virtio() { demo "APERTURE=$MOVED" IOMMU=virtio; }
 demo_window() { demo "WINDOW=$OWNED"; }
@@ -67,6 +72,8 @@ check virtio-its demo_virtio 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its demo_smmuv2 300 kernels/base "${NEEDS[@]}"
 check smmuv2-v2m demo_smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv1-v2m demo_smmuv1_v2m 300 kernels/base "${NEEDS[@]}"
+check smmuv2-64k demo_smmuv2_64k 300 kernels/64k "${NEEDS[@]}"
+check smmuv2-v2m-64k demo_smmuv2_v2m_64k 300 kernels/64k "${NEEDS[@]}"
 check arguments demo_arguments_refused 60
 check aperture demo_aperture 300 kernels/base "${NEEDS[@]}"
 check aperture-virtio demo_aperture_virtio 300 kernels/base "${NEEDS[@]}"

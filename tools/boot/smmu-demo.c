@@ -25,7 +25,7 @@
 #include "lib/window.h"
 
 #define ELSEWHERE	0x10000000ULL
-#define OWN_SIZE	0x10000ULL
+#define OWN_SIZE	0x20000ULL	/* two pages of 64K */
 #define VECTORS		4	/* of the disk */
 #define RAISES		100
 
@@ -120,7 +120,7 @@ static int vectors_off(struct demo *demo)
 static int demo_open(struct demo *demo, enum backend backend)
 {
 	demo->eventfd = event_new();
-	demo->own = demo->walker.doorbell & ~(OWN_SIZE - 1);
+	demo->own = demo->walker.doorbell & ~(OWN_SIZE / 2 - 1);
 	demo->nvme.fd = -1;
 	demo->nvme.group = -1;
 	return events_open(demo->fds, VECTORS) ?:
