@@ -16,6 +16,9 @@ series_patches() {
 # patches_of <directory>: their paths, in order
 patches_of() { sed "s|^|$1/|" "$1/series"; }
 
+# series_groups: <name> <number of the first patch> <of the last one>, as they are posted
+series_groups() { awk '!/^#/ && NF { print $1, n + 1, n + $2; n += $2 }' "$PATCHES/groups"; }
+
 # series_digest: of all that the commits are made from
 series_digest() { (cd "$PATCHES" && series_patches | xargs sha256sum) | sha256sum | cut -d' ' -f1; }
 

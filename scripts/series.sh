@@ -3,9 +3,10 @@
 #
 # usage: [FORMAT=mail|quilt] series.sh
 #
-# mail: writes build/series/, the commits of the build tree as mails, with a cover
-# letter whose first line in patches/<version>/cover.txt is its subject. git am
-# takes them on the pristine base, and the result must be the same.
+# mail: writes build/series/, the commits of the build tree as mails, a folder for
+# each group of patches/<version>/groups, with its cover letter, whose first line
+# in patches/<version>/cover/ is its subject. git am takes them on the pristine base,
+# group after group, and the result must be the same.
 #
 # quilt: writes build/quilt/, for debian/patches of a kernel package: the patches
 # and their `series`. patch must take them on the pristine base, with no fuzz.
@@ -15,27 +16,42 @@ set -euo pipefail
 
 log=$LOGDIR/series.log
 
+# commit_number <n>: the n-th of the series, base for 0
+commit_number() {
+	if [ "$1" -eq 0 ]; then
+		kgit rev-parse base
+	else
+		kgit rev-list --reverse base..msi-iommu | sed -n "${1}p"
+	fi
+}
+
+# write_mails <folder> <cover letter> <number of the first patch> <of the last one>
 write_mails() {
-	local cover
-	cover=$(cat "$PATCHES/cover.txt")
-	kgit config user.name "$(pgit config user.name || kgit config user.name)"
-	kgit config user.email "$(pgit config user.email || kgit config user.email)"
-	kgit -c "branch.msi-iommu.description=$cover" format-patch --quiet \
+	kgit -c "branch.msi-iommu.description=$(cat "$2")" format-patch --quiet \
 		--cover-letter --cover-from-description=subject --no-signature \
-		--no-renames --zero-commit -o "$1" base..msi-iommu
+		--no-renames --zero-commit -o "$1" "$(commit_number $(($3 - 1)))..$(commit_number "$4")"
 }
 
 mail() {
-	local out=$BUILD/series mails
-	[ -f "$PATCHES/cover.txt" ] ||
-		die "no cover letter" "write patches/$VERSION/cover.txt: the subject, an empty line, the text"
+	local out=$BUILD/series name first last n=0 mails
+	last=$(series_groups | awk 'END { print $3 + 0 }')
+	[ "$last" -eq "$(kgit rev-list --count base..msi-iommu)" ] ||
+		die "the groups have $last patches, the series $(kgit rev-list --count base..msi-iommu)" "correct ${PATCHES#"$ROOT"/}/groups"
+	kgit config user.name "$(pgit config user.name || kgit config user.name)"
+	kgit config user.email "$(pgit config user.email || kgit config user.email)"
 	rm -rf "$out"
-	logged "$log" "writing the mails" write_mails "$out"
+	while read -r name first last; do
+		n=$((n + 1))
+		[ -f "$PATCHES/cover/$name" ] ||
+			die "no cover letter" "write ${PATCHES#"$ROOT"/}/cover/$name: the subject, an empty line, the text"
+		logged "$log" "writing the mails of $name" write_mails "$out/$n-$name" "$PATCHES/cover/$name" "$first" "$last"
+		msg "$((last - first + 1)) patches in build/series/$n-$name: $(head -n 1 "$PATCHES/cover/$name")"
+	done < <(series_groups)
 	mapfile -t mails < <(find "$out" -name '*.patch' | sort)
 	am_patches "$work" base "${mails[@]}"
 	KGIT_TREE=$work kgit diff --quiet "$(kgit rev-parse msi-iommu)" HEAD ||
 		die "git am makes something else of the mails"
-	msg "${#mails[@]} mails in build/series/, taken by git am on the pristine base"
+	msg "git am takes all of them on the pristine base"
 }
 
 try_quilt() {

@@ -3,10 +3,11 @@
  * What MSI descriptors hold of the doorbells that their messages are for
  *
  * The descriptors of a group share a doorbell by a binding, which has one
- * reference on the doorbell's mapping. Messages are written to devices when
- * vectors are enabled and stay there, so a binding keeps the IOVA for as long
- * as there are vectors, and takes it to whatever domain the group is attached
- * to next.
+ * reference on the doorbell's mapping.
+ *
+ * Messages are written to devices when vectors are enabled and stay there, so a
+ * binding keeps the IOVA for as long as there are vectors, and takes it to
+ * whatever domain the group is attached to next.
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 
@@ -415,12 +416,14 @@ static void iommu_msi_retry(struct iommu_msi_group *msi)
 }
 
 /*
- * The group has been attached to @domain, or to nothing, and descriptors take the
- * mappings there for those in the domain before: what iommu_msi_carry_over()
- * mapped, what has been prepared since, and what the group could not keep mapped
- * while it was attached to something else. Where @domain cannot have a doorbell
- * where the messages point, those interrupts do not arrive until their vectors are
- * enabled anew. The caller holds the group's mutex, and both domains still exist.
+ * The group has been attached to @domain, or to nothing. The caller holds the
+ * group's mutex, and both domains still exist.
+ *
+ * Descriptors take the mappings there for those in the domain before: what
+ * iommu_msi_carry_over() mapped, what has been prepared since, and what the group
+ * could not keep mapped while it was attached to something else. Where @domain
+ * cannot have a doorbell where the messages point, those interrupts do not arrive
+ * until their vectors are enabled anew.
  */
 void iommu_msi_switch(struct iommu_msi_group *msi, struct iommu_domain *domain)
 {
@@ -448,6 +451,6 @@ void iommu_msi_switch(struct iommu_msi_group *msi, struct iommu_domain *domain)
 
 	iommu_msi_keep(msi);
 	if (lost)
-		pr_warn("group %d: %u interrupts do not arrive until they are enabled anew: their new domain does not have the doorbell where it was\n",
-			iommu_group_id(msi->group), lost);
+		pr_warn_ratelimited("group %d: %u interrupts do not arrive until they are enabled anew: their new domain does not have the doorbell where it was\n",
+				    iommu_group_id(msi->group), lost);
 }

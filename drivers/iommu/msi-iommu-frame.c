@@ -3,8 +3,9 @@
  * The doorbells that a machine has
  *
  * Irqchips say where their doorbells are. That gives each of their pages a
- * number, which decides where it goes in a window, tells how many pages a device
- * needs, and what is exposed to whoever owns a device.
+ * number, which decides where it goes in a window, and tells what is exposed to
+ * whoever owns a device.
+ * It also tells how many pages of a window a device needs.
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 

@@ -439,9 +439,7 @@ static void expect_window(struct kunit *test, struct iommu_domain *domain,
 {
 	struct iommu_domain_msi_geometry geometry;
 
-	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(domain,
-						    DOMAIN_ATTR_MSI_GEOMETRY,
-						    &geometry), 0);
+	iommu_domain_msi_geometry(domain, &geometry);
 	KUNIT_EXPECT_EQ(test, geometry.aperture_start, start);
 	KUNIT_EXPECT_EQ(test, geometry.aperture_end, end);
 	KUNIT_EXPECT_EQ(test, iommu_domain_msi_aperture_valid(domain),
@@ -980,11 +978,7 @@ static void test_no_page_size(struct kunit *test)
 static void test_attr(struct kunit *test)
 {
 	struct iommu_domain_msi_geometry geometry;
-	struct fixture *f;
-	dma_addr_t iova;
-
-	mock.unsupported = true;
-	f = fixture_attach(test);
+	struct fixture *f = fixture_window(test);
 
 	memset(&geometry, 0x55, sizeof(geometry));
 	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(f->domain,
@@ -994,6 +988,22 @@ static void test_attr(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_domain_get_attr(f->domain,
 						    DOMAIN_ATTR_MSI_GEOMETRY,
 						    &geometry), 0);
+	KUNIT_EXPECT_TRUE(test, geometry.iommu_msi_supported);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_start, WINDOW);
+	KUNIT_EXPECT_EQ(test, geometry.aperture_end, WINDOW_END);
+}
+
+static void test_attr(struct kunit *test)
+{
+	struct iommu_domain_msi_geometry geometry;
+	struct fixture *f;
+	dma_addr_t iova;
+
+	mock.unsupported = true;
+	f = fixture_attach(test);
+
+	memset(&geometry, 0x55, sizeof(geometry));
+	iommu_domain_msi_geometry(f->domain, &geometry);
 	KUNIT_EXPECT_FALSE(test, geometry.iommu_msi_supported);
 	KUNIT_EXPECT_EQ(test, geometry.aperture_end, 0);
 
@@ -1744,6 +1754,80 @@ static void test_default_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
 }
 
+/* Where the highest window begins when [start, end] is reserved; 1 for none */
+static u64 highest(struct kunit *test, struct device *dev, u64 start, u64 end)
+{
+	struct fixture *f = test->priv;
+	struct range window;
+
+	mock.reserved = (struct range) { start, end };
+	window = iommu_msi_highest_window(f->domain, dev);
+	if (!iommu_msi_window_set(&window))
+		return 1;
+	return range_len(&window) == SZ_1M ? window.start : 2;
+}
+
+static void test_highest_window(struct kunit *test)
+{
+	struct irq_domain *irqs = mock_irq_domain(test, NULL);
+	struct iommu_domain_geometry *geometry;
+	struct fixture *f = fixture_attach(test);
+	const u64 top = BIT_ULL(44);
+	struct device *other;
+	int i;
+
+	/* Of 64 bits all but the last one are looked at */
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), U64_MAX - SZ_2M + 1);
+	geometry = &f->domain->geometry;
+	geometry->aperture_end = top - 1;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), top - SZ_1M);
+	geometry->aperture_end = top - 2;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), top - SZ_2M);
+	geometry->aperture_end = top - 1;
+
+	/* What is reserved, and may be so as far as it goes, is jumped over */
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, WINDOW, U32_MAX), top - SZ_1M);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, top - 1, top - 1), top - SZ_2M);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, top - SZ_1M - 1, top - 1),
+			top - 3ULL * SZ_1M);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, SZ_4G + SZ_1M, top - 1), SZ_4G);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, SZ_4G + SZ_1M - 1, top - 1), 1);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 1, top - 1), 1);
+	mock.relaxable = true;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, top - 1, top - 1), top - SZ_2M);
+	mock.relaxable = false;
+
+	/* What the IOMMU reaches, at either end */
+	geometry->aperture_start = top - SZ_1M;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), top - SZ_1M);
+	geometry->aperture_start += SZ_4K;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), 1);
+	geometry->aperture_start = 0;
+	geometry->aperture_end = SZ_4G + SZ_1M - 1;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), SZ_4G);
+	geometry->aperture_end--;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), 1);
+	geometry->aperture_end = top - 1;
+
+	/* More doorbells than 1 MiB has pages of 64K for */
+	f->domain->pgsize_bitmap = SZ_64K;
+	dev_set_msi_domain(f->dev, irqs);
+	for (i = 0; i < 16; i++)
+		KUNIT_ASSERT_EQ(test, register_bytes(irqs, DOORBELL + i * SZ_64K, 4), 0);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), top - SZ_1M);
+	KUNIT_ASSERT_EQ(test, register_bytes(irqs, DOORBELL + i * SZ_64K, 4), 0);
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), 1);
+	dev_set_msi_domain(f->dev, NULL);
+	iommu_msi_unregister_doorbells(irqs);
+	irq_domain_remove(irqs);
+
+	/* No MSIs that are translated */
+	mock.hw_msi = true;
+	other = mock_device(test, 1);
+	KUNIT_EXPECT_EQ(test, highest(test, other, 0, 0), 1);
+	platform_device_unregister(to_platform_device(other));
+}
+
 static struct iommu_resv_region *region_of(struct kunit *test,
 					   struct list_head *head, u64 start,
 					   size_t length,
@@ -2011,8 +2095,17 @@ static void test_pci_bridge(struct kunit *test)
 	inbound.start = 5ULL * SZ_1G;
 	inbound.end = 6ULL * SZ_1G - 1;
 	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), SZ_4G);
+	KUNIT_EXPECT_EQ(test, highest(test, &pdev->dev, 0, 0), 5ULL * SZ_1G - SZ_1M);
 	pdev->no_64bit_msi = true;
 	KUNIT_EXPECT_EQ(test, suggested(&pdev->dev, 0, 0), WINDOW);
+	KUNIT_EXPECT_EQ(test, highest(test, &pdev->dev, 0, 0), 1);
+	pdev->no_64bit_msi = false;
+
+	/* In what it lets through, and below its own window */
+	memory.start = 6ULL * SZ_1G - SZ_64K;
+	memory.end = 7ULL * SZ_1G;
+	KUNIT_EXPECT_EQ(test, highest(test, &pdev->dev, 0, 0), 5ULL * SZ_1G - SZ_2M);
+	KUNIT_EXPECT_EQ(test, highest(test, &pdev->dev, SZ_4G + SZ_64K, U64_MAX - 1), 1);
 	pci_free_host_bridge(bridge);
 }
 #endif /* CONFIG_PCI */
@@ -2268,7 +2361,7 @@ static void race_read(struct racer *r)
 	int i;
 
 	for (i = 0; i < 20000; i++) {
-		iommu_domain_get_attr(r->domain, DOMAIN_ATTR_MSI_GEOMETRY, &g);
+		iommu_domain_msi_geometry(r->domain, &g);
 		if (g.aperture_start < g.aperture_end &&
 		    g.aperture_end - g.aperture_start != SZ_64K - 1)
 			r->bad++;
@@ -2708,6 +2801,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_geometry_late),
 	KUNIT_CASE(test_no_page_size),
 	KUNIT_CASE(test_attr),
+	KUNIT_CASE(test_attr),
 	KUNIT_CASE(test_support_late),
 	KUNIT_CASE(test_cookie_api_refs),
 	KUNIT_CASE(test_desc_outlives_domain),
@@ -2729,6 +2823,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_parse_window),
 	KUNIT_CASE(test_default_window),
 	KUNIT_CASE(test_suggested_window),
+	KUNIT_CASE(test_highest_window),
 	KUNIT_CASE(test_exposure),
 	KUNIT_CASE(test_survey),
 #ifdef CONFIG_PCI

@@ -432,6 +432,56 @@ static bool iommu_msi_search_window(struct iommu_msi_search *search,
 	return false;
 }
 
+static u64 iommu_msi_highest_start(struct list_head *regions, u64 end)
+{
+	struct iommu_resv_region *region;
+	u64 highest = 0;
+
+	list_for_each_entry(region, regions, list)
+		if (region->start < end)
+			highest = max_t(u64, highest, region->start);
+	return highest;
+}
+
+/*
+ * The highest address below @end at which something that may be in the way of a
+ * window begins, or something that a window may have to be in ends; or 0
+ */
+static u64 iommu_msi_lower_end(struct iommu_msi_search *search, u64 end)
+{
+	u64 highest = max(iommu_msi_highest_start(search->regions, end),
+			  iommu_msi_highest_start(&search->bridge_regions, end));
+	struct resource_entry *entry;
+
+	if (!search->bridge)
+		return highest;
+	resource_list_for_each_entry(entry, &search->bridge->windows) {
+		u64 start = entry->res->start - entry->offset;
+
+		if (start < end)
+			highest = max(highest, start);
+	}
+	return max(highest, iommu_dma_bridge_end(search->bridge, end));
+}
+
+/* From above down to 4 GiB, with no doubt. Not by steps: that is a long way. */
+static bool iommu_msi_search_highest(struct iommu_msi_search *search,
+				     struct range *window)
+{
+	u64 end = min3(search->reach.end, iommu_msi_device_limit(search->dev),
+		       U64_MAX - 1) + 1;
+
+	for (; end >= SZ_4G + IOMMU_MSI_WINDOW_SIZE;
+	     end = iommu_msi_lower_end(search, end)) {
+		window->end = ALIGN_DOWN(end, IOMMU_MSI_WINDOW_SIZE) - 1;
+		window->start = window->end - (IOMMU_MSI_WINDOW_SIZE - 1);
+		if (iommu_msi_window_works(search, window) &&
+		    !iommu_msi_window_doubtful(search, window))
+			return true;
+	}
+	return false;
+}
+
 /* The window of a device. What is unusual of it is said once. */
 static struct range iommu_msi_device_window(struct iommu_msi_search *search)
 {
@@ -466,6 +516,25 @@ static struct range iommu_msi_device_window(struct iommu_msi_search *search)
 	return window;
 }
 
+/* What the device's host bridge has to do with it; iommu_msi_search_end() follows */
+static void iommu_msi_search_begin(struct iommu_msi_search *search)
+{
+	INIT_LIST_HEAD(&search->bridge_regions);
+	if (IS_ENABLED(CONFIG_PCI) && dev_is_pci(search->dev))
+		search->bridge = pci_find_host_bridge(to_pci_dev(search->dev)->bus);
+	if (search->bridge && search->bridge->dev.parent)
+		of_iommu_get_resv_regions(search->bridge->dev.parent,
+					  &search->bridge_regions);
+}
+
+static void iommu_msi_search_end(struct iommu_msi_search *search)
+{
+	struct iommu_resv_region *region, *next;
+
+	list_for_each_entry_safe(region, next, &search->bridge_regions, list)
+		kfree(region);
+}
+
 /**
  * iommu_msi_get_resv_region - Suggest a window for a device's MSI doorbells
  * @dev: device whose MSIs are translated
@@ -488,22 +557,16 @@ void iommu_msi_get_resv_region(struct device *dev, struct list_head *head,
 	struct iommu_msi_search search = {
 		.dev = dev, .regions = head, .reach = { first, last },
 	};
-	struct iommu_resv_region *region, *next;
+	struct iommu_resv_region *region;
 	struct range window;
 
 	list_for_each_entry(region, head, list)
 		if (region->type == IOMMU_RESV_MSI)
 			return;
 
-	INIT_LIST_HEAD(&search.bridge_regions);
-	if (IS_ENABLED(CONFIG_PCI) && dev_is_pci(dev))
-		search.bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
-	if (search.bridge && search.bridge->dev.parent)
-		of_iommu_get_resv_regions(search.bridge->dev.parent,
-					  &search.bridge_regions);
+	iommu_msi_search_begin(&search);
 	window = iommu_msi_device_window(&search);
-	list_for_each_entry_safe(region, next, &search.bridge_regions, list)
-		kfree(region);
+	iommu_msi_search_end(&search);
 
 	region = iommu_alloc_resv_region(window.start, range_len(&window),
 					 IOMMU_MSI_PROT, IOMMU_RESV_SW_MSI,
@@ -512,3 +575,47 @@ void iommu_msi_get_resv_region(struct device *dev, struct list_head *head,
 		list_add_tail(&region->list, head);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_msi_get_resv_region, IOMMU_MSI);
+
+/**
+ * iommu_msi_highest_window - Find a window above what the owner of a domain maps
+ * @domain: the domain, best with @dev attached, as some drivers settle page sizes
+ *	    and geometry only then
+ * @dev: device, alone in its group
+ *
+ * For an owner whose user may map anything up to an IOVA that the owner tells: that
+ * ends before the window then, and all below is the user's as it always was.
+ *
+ * Context: Process context. May sleep.
+ * Return: the highest 1 MiB, at or above 4 GiB, that iommu_msi_check_window() lets
+ * pass, that @dev and @domain reach, and that meets nothing reserved nor a window of
+ * the PCI host bridge; unset if there is none, or if MSIs are not translated.
+ */
+struct range iommu_msi_highest_window(const struct iommu_domain *domain,
+				      struct device *dev)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	struct iommu_msi_search search = {
+		.dev = dev, .reach = { geo->aperture_start, geo->aperture_end },
+	};
+	struct range window = {}, none = {};
+	struct iommu_msi_survey survey;
+	LIST_HEAD(regions);
+	bool found;
+
+	if (!iommu_dev_translates_msi(dev))
+		return none;
+
+	iommu_get_resv_regions(dev, &regions);
+	search.regions = &regions;
+	iommu_msi_search_begin(&search);
+	found = iommu_msi_search_highest(&search, &window);
+	iommu_msi_search_end(&search);
+	iommu_put_resv_regions(dev, &regions);
+	if (!found)
+		return none;
+
+	iommu_msi_survey_init(&survey, 1UL << __ffs(domain->pgsize_bitmap), NULL);
+	iommu_msi_survey_device(dev, &survey);
+	return iommu_msi_check_window(domain, &survey, &window) ? none : window;
+}
+EXPORT_SYMBOL_NS_GPL(iommu_msi_highest_window, IOMMU_MSI);

@@ -4,8 +4,9 @@
  *
  * A domain whose MSIs are translated has a cookie: a window of IOVA, the
  * aperture, and the doorbells that are mapped in it, each once, however many
- * vectors, devices and groups write to it. See
- * Documentation/driver-api/iommu-msi.rst.
+ * vectors, devices and groups write to it.
+ *
+ * See Documentation/driver-api/iommu-msi.rst.
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 
@@ -553,7 +554,8 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 err_unmap:
 	iommu_msi_unmap_pages(doorbell);
 err_free:
-	kfree(doorbell);
+	/* Its first pages may have been seen */
+	kfree_rcu(doorbell, rcu);
 	return ERR_PTR(ret);
 }
 

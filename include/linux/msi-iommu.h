@@ -115,6 +115,8 @@ int iommu_msi_check_devices(const struct range *window,
 			    const struct iommu_msi_survey *survey,
 			    struct list_head *regions);
 struct range iommu_msi_suggested_window(struct list_head *regions);
+struct range iommu_msi_highest_window(const struct iommu_domain *domain,
+				      struct device *dev);
 __printf(2, 3)
 void iommu_msi_window_refused(const struct range *window, const char *fmt, ...);
 
@@ -241,6 +243,12 @@ static inline int iommu_msi_check_devices(const struct range *window,
 }
 
 static inline struct range iommu_msi_suggested_window(struct list_head *regions)
+{
+	return (struct range) {};
+}
+
+static inline struct range
+iommu_msi_highest_window(const struct iommu_domain *domain, struct device *dev)
 {
 	return (struct range) {};
 }

@@ -9,6 +9,7 @@ one_by_one
 check git-am series_git_am 600 prepare/tree
 check quilt series_quilt 600 prepare/tree
 check files series_files 600 prepare/tree
+check shape series_shape 300 prepare/tree
 check rejected series_rejected 300 prepare/tree
 check checkpatch series_checkpatch 600 prepare/tree
 check menuconfig series_menuconfig 600 prepare/tree
@@ -35,7 +36,7 @@ series_files() {
 		without_places "$theirs" "$CHECK_DIR/theirs"
 		mine=$CHECK_DIR/mine theirs=$CHECK_DIR/theirs
 	fi
-	diff -r -x cover.txt -x verified "$mine" "$theirs" ||
+	diff -r -x cover -x groups -x verified "$mine" "$theirs" ||
 		die "patches/$VERSION is not what make refresh writes" "make apply, then make refresh"
 	added_files base msi-iommu >"$CHECK_DIR/added"
 	while IFS= read -r path; do
@@ -44,6 +45,45 @@ series_files() {
 			die "$path is not what the series adds" "change it in ${KTREE#"$ROOT"/} and make refresh"
 	done <"$CHECK_DIR/added"
 	printf '%d patches, %d files that they add\n' "$(wc -l <"$CHECK_DIR/patches/series")" "$(wc -l <"$CHECK_DIR/added")"
+}
+
+# What a reviewer can take in: groups of at most 14 patches, none of which adds more
+# than 400 lines, tests and documentation aside; and no code that never lives: what a
+# patch removes of the lines that an earlier one added is listed in rewritten-lines.
+series_shape() {
+	local name first last count commits commit added
+	while read -r name first last; do
+		count=$((last - first + 1))
+		[ "$count" -le 14 ] || die "group $name has $count patches" "split it, in ${PATCHES#"$ROOT"/}/groups"
+	done < <(series_groups)
+	mapfile -t commits < <(kgit rev-list --reverse base..msi-iommu)
+	for commit in "${commits[@]}"; do
+		added=$(kgit show --numstat --format= "$commit" -- . ':!Documentation' ':!*-test.c' | awk '{ n += $1 } END { print n + 0 }')
+		[ "$added" -le 400 ] || die "more than 400 lines, $added: $(kgit show -s --format=%s "$commit")" "split it"
+		[ "$commit" != "${commits[0]}" ] || continue
+		added=$(rewritten_lines "$commit" "${commits[0]}^" | wc -l)
+		[ "$added" -eq 0 ] || echo "$added $(kgit show -s --format=%s "$commit")"
+	done >"$CHECK_DIR/found"
+	cat "$CHECK_DIR/found"
+	grep -v '^#' scripts/checks/rewritten-lines | sed 's/: [^:]*$//' >"$CHECK_DIR/listed"
+	diff "$CHECK_DIR/listed" "$CHECK_DIR/found" ||
+		die "lines that an earlier patch adds and a later one removes are not as listed" \
+			"put them into their final shape from the first patch on, or list them in scripts/checks/rewritten-lines"
+	count=$(awk '{ n += $1 } END { print n + 0 }' "$CHECK_DIR/found")
+	[ "$count" -le 20 ] || die "$count lines are rewritten within the series, of 20 at most"
+	echo "$count lines are rewritten within the series"
+}
+
+# rewritten_lines <commit> <base>: those that it removes and one since the base added
+rewritten_lines() {
+	local file range
+	while IFS= read -r file; do
+		kgit diff -U0 "$1^" "$1" -- "$file" |
+			sed -n -E 's/^@@ -([0-9]+) .*/\1,+1/p; s/^@@ -([0-9]+),([1-9][0-9]*) .*/\1,+\2/p' |
+			while IFS= read -r range; do
+				kgit blame -s -l -L "$range" "$2..$1^" -- "$file" | grep -v '^^'
+			done
+	done < <(kgit diff --no-renames --name-only --diff-filter=M "$1^" "$1") || true
 }
 
 # On a base that it does not fit, the patch and the place are named.

@@ -6,9 +6,10 @@
 # so that each commit costs what it changes.
 
 . "$ROOT/scripts/checks/common.sh"
+. "$ROOT/scripts/selftests.sh"
 
 one_by_one
-check commits-build static_commits 2000 prepare/tree builds/modules
+check commits-build static_commits 2000 prepare/tree prepare/root builds/modules
 check sparse-w1 static_sparse 1200 kernels/base
 check kernel-doc static_kernel_doc 600 prepare/tree
 check doc-example static_doc_example 120 prepare/tree prepare/programs
@@ -47,12 +48,14 @@ walk_to() {
 }
 
 # Each commit compiles that changes more than texts. Every fourth one is linked, as
-# well: that is where most of the time would go. The last comes first: it is what
-# builds/modules has linked, and its objects are there.
+# well: that is where most of the time would go. So is the end of each group that is
+# posted by itself, which boots, and passes the KUnit tests that it has. The last comes
+# first: it is what builds/modules has linked, and its objects are there.
 static_commits() {
-	local commit dirs title file n=0 commits targets WALK_OUT=$KBUILD/walk/commits
+	local commit dirs title n=0 commits targets ends WALK_OUT=$KBUILD/walk/commits
 	mapfile -t dirs < <(touched_dirs)
 	mapfile -t commits < <(kgit rev-list base..msi-iommu -- . ':!Documentation' ':!MAINTAINERS')
+	ends=$(series_groups | while read -r _ _ n; do kgit rev-list --reverse base..msi-iommu | sed -n "${n}p"; done)
 	walk_tree "${commits[0]}"
 	if [ ! -e "$WALK_OUT/.config" ]; then
 		adopt "$KBUILD/check-modules" "$KTREE" "$WALK_OUT" "$WALK"
@@ -63,12 +66,22 @@ static_commits() {
 		echo "== $title"
 		walk_to "$commit"
 		targets=("${dirs[@]}")
-		if [ $((n % 4)) -eq 0 ]; then
+		if grep -qx "$commit" <<<"$ends"; then
+			targets=(Image modules)
+		elif [ $((n % 4)) -eq 0 ]; then
 			targets=(vmlinux modules)
 		fi
 		kmake arm64 "$WALK" "$WALK_OUT" "${targets[@]}" || die "does not build: $title"
+		[ "${targets[0]}" != Image ] || boots "$n" || die "does not boot: $title"
 		[ "$n" -gt 1 ] || all_compiled
 	done
+}
+boots() {
+	local log=$CHECK_DIR/boot-$1.ktap
+	scripts/boot.sh --profile walk/commits --append "$KUNIT" --run true --log "$log" --timeout 180 || return
+	if grep -qs '^CONFIG_IOMMU_MSI_KUNIT_TEST=y' "$WALK_OUT/.config"; then
+		suites_ran "$log"
+	fi
 }
 # A file that no configuration compiles is not checked by this.
 all_compiled() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window in which an IOAS has MSI doorbells: IOMMU_IOAS_MSI_WINDOW and
- * IOMMU_MSI_INFO
+ * The window in which an IOAS has MSI doorbells
  */
 #include <linux/iommu.h>
 #include <linux/msi-iommu.h>
@@ -9,10 +8,349 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
+#include "io_pagetable.h"
 #include "iommufd_private.h"
 
 /* How often devices may join an IOAS while its window is about to change */
 #define IOMMUFD_MSI_TRIES	16
+
+/* Reserves what a driver suggests for MSIs */
+int iopt_reserve_sw_msi(struct io_pagetable *iopt, unsigned long start,
+			unsigned long last, void *owner)
+{
+	struct rb_root_cached *itree = &iopt->reserved_itree;
+	struct iopt_reserved *reserved;
+
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	/* The user has a window instead */
+	if (iommu_msi_window_set(&iopt->msi_window))
+		itree = &iopt->unused_msi_itree;
+	else if (iopt_area_iter_first(iopt, start, last) ||
+		 iopt_allowed_iter_first(iopt, start, last))
+		return -EADDRINUSE;
+
+	reserved = iopt_reserved_alloc(start, last, owner);
+	if (!reserved)
+		return -ENOMEM;
+	reserved->sw_msi = true;
+	interval_tree_insert(&reserved->node, itree);
+	return 0;
+}
+
+/* Is @window free for MSIs? What drivers suggest for them makes room. */
+static int iopt_check_msi_window(struct io_pagetable *iopt,
+				 const struct range *window)
+{
+	struct iopt_reserved *reserved;
+	struct iopt_area *area;
+
+	area = iopt_area_iter_first(iopt, window->start, window->end);
+	if (area) {
+		iommu_msi_window_refused(window, "holds the mapping at %#lx of %#zx bytes",
+					 iopt_area_iova(area),
+					 iopt_area_length(area));
+		return -EEXIST;
+	}
+	if (iopt_allowed_iter_first(iopt, window->start, window->end)) {
+		iommu_msi_window_refused(window, "meets IOVA that the user allowed");
+		return -EADDRINUSE;
+	}
+
+	for (reserved = iopt_reserved_iter_first(iopt, window->start,
+						 window->end);
+	     reserved;
+	     reserved = iopt_reserved_iter_next(reserved, window->start,
+						window->end))
+		if (!reserved->sw_msi && reserved->owner != &iopt->msi_window) {
+			iommu_msi_window_refused(window, "meets reserved region %#lx-%#lx",
+						 reserved->node.start,
+						 reserved->node.last);
+			return -EADDRINUSE;
+		}
+	return 0;
+}
+
+/* Can what drivers suggest for MSIs be reserved again? */
+static int iopt_check_sw_msi(struct io_pagetable *iopt)
+{
+	struct interval_tree_node *node;
+
+	for (node = interval_tree_iter_first(&iopt->unused_msi_itree, 0,
+					     ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		if (iopt_area_iter_first(iopt, node->start, node->last))
+			return -EEXIST;
+		if (iopt_allowed_iter_first(iopt, node->start, node->last))
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+/* Moves the reservations that drivers suggest for MSIs to another tree */
+static void iopt_move_sw_msi(struct rb_root_cached *from,
+			     struct rb_root_cached *to)
+{
+	struct interval_tree_node *node, *next;
+
+	for (node = interval_tree_iter_first(from, 0, ULONG_MAX); node;
+	     node = next) {
+		next = interval_tree_iter_next(node, 0, ULONG_MAX);
+		if (!container_of(node, struct iopt_reserved, node)->sw_msi)
+			continue;
+		interval_tree_remove(node, from);
+		interval_tree_insert(node, to);
+	}
+}
+
+/*
+ * Gives the IOAS the user's @window for MSIs, or what drivers suggest if it is
+ * not set, and the domains their @apertures along with that.
+ */
+static int iopt_set_msi_window(struct io_pagetable *iopt,
+			       const struct range *window,
+			       struct iommu_msi_aperture *apertures,
+			       unsigned int count)
+{
+	struct iopt_reserved *reserved = NULL;
+	int rc;
+
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	if (iommu_msi_window_set(window)) {
+		rc = iopt_check_msi_window(iopt, window);
+		if (rc)
+			return rc;
+		reserved = iopt_reserved_alloc(window->start, window->end,
+					       &iopt->msi_window);
+		if (!reserved)
+			return -ENOMEM;
+	} else {
+		rc = iopt_check_sw_msi(iopt);
+		if (rc)
+			return rc;
+	}
+
+	rc = iommu_msi_set_apertures(apertures, count);
+	if (rc) {
+		kfree(reserved);
+		return rc;
+	}
+
+	__iopt_remove_reserved_iova(iopt, &iopt->msi_window);
+	if (reserved) {
+		iopt_move_sw_msi(&iopt->reserved_itree,
+				 &iopt->unused_msi_itree);
+		interval_tree_insert(&reserved->node, &iopt->reserved_itree);
+	} else {
+		iopt_move_sw_msi(&iopt->unused_msi_itree,
+				 &iopt->reserved_itree);
+	}
+	iopt->msi_window = *window;
+	return 0;
+}
+
+/* Does the window do for a group, in which the domain has doorbells or will? */
+static int iommufd_group_check_window(struct iommufd_hwpt_paging *hwpt_paging,
+				      const struct range *sw_msi,
+				      const struct iommu_msi_survey *survey,
+				      struct list_head *regions)
+{
+	const struct range *user = &hwpt_paging->ioas->iopt.msi_window;
+	struct iommu_domain *domain = hwpt_paging->common.domain;
+	struct iommu_domain_msi_geometry geometry;
+	struct range window = *sw_msi;
+	int rc;
+
+	if (iommu_msi_window_set(user)) {
+		rc = iommu_msi_check_window(domain, survey, user);
+		if (rc)
+			return rc;
+		window = *user;
+	}
+	if (!iommu_msi_window_set(sw_msi))
+		return 0;
+
+	iommu_domain_msi_geometry(domain, &geometry);
+	if (geometry.aperture_start < geometry.aperture_end) {
+		window.start = geometry.aperture_start;
+		window.end = geometry.aperture_end;
+	}
+	rc = iommu_msi_check_devices(&window, survey, regions);
+	if (iommu_msi_window_set(user))
+		return rc;
+	/* Another domain may do */
+	return rc ? -EINVAL : 0;
+}
+
+static int iommufd_hwpt_setup_msi(struct iommufd_hwpt_paging *hwpt_paging,
+				  const struct range *sw_msi)
+{
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+	struct iommu_domain *domain = hwpt_paging->common.domain;
+	const struct range *window = sw_msi;
+	int rc;
+
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	if (!iommu_msi_window_set(sw_msi) ||
+	    iommu_domain_msi_aperture_valid(domain))
+		return 0;
+
+	/*
+	 * Devices come and go, and their reservations with them, while the
+	 * domain keeps its window, and doorbells in it.
+	 */
+	rc = iopt_reserve_sw_msi(iopt, sw_msi->start, sw_msi->end, hwpt_paging);
+	if (rc)
+		return rc;
+
+	if (iommu_msi_window_set(&iopt->msi_window))
+		window = &iopt->msi_window;
+	rc = iommu_msi_set_aperture(domain, window->start, window->end);
+	if (rc)
+		goto err_unreserve;
+	hwpt_paging->sw_msi = *sw_msi;
+	return 0;
+
+err_unreserve:
+	__iopt_remove_reserved_iova(iopt, hwpt_paging);
+	/*
+	 * The domain was made for a device whose MSIs are not translated:
+	 * incompatible. Without CONFIG_IOMMU_MSI nothing is lost but MSIs.
+	 */
+	if (rc == -ENODEV)
+		return IS_ENABLED(CONFIG_IOMMU_MSI) ? -EINVAL : 0;
+	return rc;
+}
+
+/*
+ * If the IOMMU driver gives a IOMMU_RESV_SW_MSI then MSIs are translated, and
+ * the irq layer maps doorbells in the window that the domain was told. It is
+ * reserved in the IOAS for as long as the domain exists. A group that shares the
+ * domain does with the window of the first, unless its devices have something
+ * else there.
+ */
+int iommufd_group_setup_msi(struct iommufd_group *igroup,
+			    struct iommufd_hwpt_paging *hwpt_paging)
+{
+	struct iommu_domain *domain = hwpt_paging->common.domain;
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+	struct iommu_resv_region *region, *next;
+	struct iommu_msi_survey survey;
+	struct range window;
+	LIST_HEAD(regions);
+	int rc;
+
+	lockdep_assert_held(&igroup->lock);
+
+	iommu_msi_survey_init(&survey, 1UL << __ffs(domain->pgsize_bitmap),
+			      NULL);
+	iommu_group_for_each_dev(igroup->group, &survey, iommu_msi_survey_device);
+	rc = iommu_get_group_resv_regions(igroup->group, &regions);
+	if (!rc) {
+		/* One for the group, whichever of its devices comes first */
+		window = iommu_msi_suggested_window(&regions);
+		down_write(&iopt->iova_rwsem);
+		iopt->msi_joins++;
+		rc = iommufd_group_check_window(hwpt_paging, &window, &survey,
+						&regions);
+		if (!rc)
+			rc = iommufd_hwpt_setup_msi(hwpt_paging, &window);
+		up_write(&iopt->iova_rwsem);
+	}
+	list_for_each_entry_safe(region, next, &regions, list)
+		kfree(region);
+	return rc;
+}
+
+static int iommufd_group_survey(struct iommufd_group *igroup,
+				struct iommufd_hwpt_paging *hwpt_paging,
+				void *survey)
+{
+	return iommu_group_for_each_dev(igroup->group, survey,
+					iommu_msi_survey_device);
+}
+
+static int iommufd_group_check_default(struct iommufd_group *igroup,
+				       struct iommufd_hwpt_paging *hwpt_paging,
+				       void *unused)
+{
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+	struct iommu_resv_region *region, *next;
+	struct iommu_msi_survey survey;
+	struct range window;
+	LIST_HEAD(regions);
+	int rc;
+
+	down_read(&iopt->iova_rwsem);
+	window = hwpt_paging->sw_msi;
+	up_read(&iopt->iova_rwsem);
+	if (!iommu_msi_window_set(&window))
+		return 0;
+
+	iommu_msi_survey_init(&survey, PAGE_SIZE, NULL);
+	iommu_group_for_each_dev(igroup->group, &survey, iommu_msi_survey_device);
+	rc = iommu_get_group_resv_regions(igroup->group, &regions);
+	if (!rc)
+		rc = iommu_msi_check_devices(&window, &survey, &regions);
+	list_for_each_entry_safe(region, next, &regions, list)
+		kfree(region);
+	return rc;
+}
+
+/* Calls @fn, with the group locked, for each that is attached to the IOAS */
+static int iommufd_ioas_for_each_group(struct iommufd_ctx *ictx,
+				       struct iommufd_ioas *ioas,
+				       int (*fn)(struct iommufd_group *igroup,
+						 struct iommufd_hwpt_paging *hwpt_paging,
+						 void *data),
+				       void *data)
+{
+	struct iommufd_hwpt_paging *hwpt_paging;
+	struct iommufd_group *igroup;
+	unsigned long index;
+	int rc = 0;
+
+	xa_lock(&ictx->groups);
+	xa_for_each(&ictx->groups, index, igroup) {
+		if (!kref_get_unless_zero(&igroup->ref))
+			continue;
+		xa_unlock(&ictx->groups);
+		mutex_lock(&igroup->lock);
+		hwpt_paging = igroup->hwpt ? find_hwpt_paging(igroup->hwpt) :
+					     NULL;
+		if (hwpt_paging && hwpt_paging->ioas == ioas)
+			rc = fn(igroup, hwpt_paging, data);
+		mutex_unlock(&igroup->lock);
+		iommufd_put_group(igroup);
+		xa_lock(&ictx->groups);
+		if (rc)
+			break;
+	}
+	xa_unlock(&ictx->groups);
+	return rc;
+}
+
+/* Ask all devices that are attached to the IOAS what they need of a window */
+static int iommufd_ioas_survey(struct iommufd_ctx *ictx,
+			       struct iommufd_ioas *ioas,
+			       struct iommu_msi_survey *survey)
+{
+	return iommufd_ioas_for_each_group(ictx, ioas, iommufd_group_survey,
+					   survey);
+}
+
+/*
+ * A group that came when the user's window was set may have something else where
+ * its domain's default window is.
+ */
+static int iommufd_ioas_check_default(struct iommufd_ctx *ictx,
+				      struct iommufd_ioas *ioas)
+{
+	return iommufd_ioas_for_each_group(ictx, ioas,
+					   iommufd_group_check_default, NULL);
+}
 
 static unsigned long iommufd_hwpt_granule(struct iommufd_hwpt_paging *hwpt_paging)
 {
