@@ -16,6 +16,7 @@
 #   --disk IMAGE                content of the NVMe disk; writes are dropped
 #   --add DIRECTORY             copied over the machine's root, any number
 #   --device ARGUMENT           one more -device for QEMU, any number
+#   --netdev ARGUMENT           one more -netdev for QEMU, any number
 #   --fdt 'OPTION ARGUMENTS'    one change of the machine's device tree, by
 #                               fdtput, any number
 #   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
@@ -51,7 +52,7 @@ HARMLESS='RCU lockdep checking is enabled'
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions
 command='' log='' limit='' shell='' qmp=''
-adds=() devices=() changes=() no_reboot=(-no-reboot)
+adds=() devices=() netdevs=() changes=() no_reboot=(-no-reboot)
 
 # --- arguments ---------------------------------------------------------------
 
@@ -77,6 +78,7 @@ parse() {
 		--disk) disk=$2 ;;
 		--add) adds+=("$2") ;;
 		--device) devices+=("$2") ;;
+		--netdev) netdevs+=("$2") ;;
 		--fdt) changes+=("$2") ;;
 		--qmp) qmp=$2 ;;
 		--append) append+=" $2" ;;
@@ -176,7 +178,7 @@ kernel_command_line() {
 # sets the array qemu; its commas are QEMU's
 # shellcheck disable=SC2054
 qemu_arguments() {
-	local device
+	local device netdev
 	if [ -z "$disk" ]; then
 		disk=$work/disk
 		truncate -s 16M "$disk"
@@ -199,6 +201,9 @@ qemu_arguments() {
 	qemu+=(-device edu,addr=2
 		-drive "if=none,id=disk,format=raw,snapshot=on,file=${disk//,/,,}"
 		-device nvme,addr=3,drive=disk,serial=msi,max_ioqpairs=64,msix_qsize=2048)
+	for netdev in "${netdevs[@]}"; do
+		qemu+=(-netdev "$netdev")
+	done
 	for device in "${devices[@]}"; do
 		qemu+=(-device "$device")
 	done
