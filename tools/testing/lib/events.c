@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -63,4 +66,28 @@ void interrupts_settle(void)
 		sched_setaffinity(0, sizeof(one), &one);
 	}
 	sched_setaffinity(0, sizeof(before), &before);
+}
+
+long interrupts_count(const char *name)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	long sum = -ENOENT;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		char *at = strchr(line, ':'), *end;
+
+		if (!at || !strstr(line, name))
+			continue;
+		for (at++, sum = sum < 0 ? 0 : sum;; at = end) {
+			long n = strtol(at, &end, 10);
+
+			if (end == at)
+				break;
+			sum += n;
+		}
+	}
+	if (file)
+		fclose(file);
+	return sum;
 }

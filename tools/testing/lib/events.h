@@ -20,4 +20,7 @@ uint64_t event_wait(int fd, int milliseconds);
  */
 void interrupts_settle(void);
 
+/* Of all whose line in /proc/interrupts has @name; -ENOENT if there is none */
+long interrupts_count(const char *name);
+
 #endif

@@ -10,8 +10,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,26 +45,7 @@ FIXTURE_OF_BACKENDS(attack);
 /* How often SMMUs have reported faults, or -ENOENT without an SMMUv3 */
 static long faults(void)
 {
-	FILE *file = fopen("/proc/interrupts", "re");
-	long sum = -ENOENT;
-	char line[512];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		char *at = strchr(line, ':'), *end;
-
-		if (!at || !strstr(line, "arm-smmu-v3-evtq"))
-			continue;
-		for (at++, sum = sum < 0 ? 0 : sum;; at = end) {
-			long n = strtol(at, &end, 10);
-
-			if (end == at)
-				break;
-			sum += n;
-		}
-	}
-	if (file)
-		fclose(file);
-	return sum;
+	return interrupts_count("arm-smmu-v3-evtq");
 }
 
 static bool fault_since(long before)
