@@ -31,6 +31,10 @@ TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 TESTS_CONTENTION=(iommu_msi_contention_test)	# RESETS says how many; needs SWAP=yes
+TESTS_VDPA=(iommu_msi_vdpa_test)	# with VDPA_DEVICE
+# A virtio network device behind the IOMMU, whose packets QEMU itself answers
+VDPA_DEVICE=(--netdev user,id=net
+	--device virtio-net-pci,addr=5,netdev=net,iommu_platform=on,disable-legacy=on,romfile=)
 # What those do with all vectors they do some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
 # An LS-SCFG, where no machine has anything. It has no model: vectors can be had, but

@@ -105,6 +105,16 @@ two_controllers_v2m() {
 	machine base v2m smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"
 }
 
+# A device that vhost-vdpa owns
+vhost_vdpa_its() {
+	local EXTRA=("${VDPA_DEVICE[@]}")
+	machine base its smmuv3 180 '' "${TESTS_VDPA[@]}"
+}
+vhost_vdpa_v2m() {
+	local EXTRA=("${VDPA_DEVICE[@]}")
+	machine base v2m smmuv3 180 'ISOLATED=0' "${TESTS_VDPA[@]}"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
 killed() {
@@ -167,6 +177,8 @@ check 64k-smmuv2-its-stage2 k64_smmuv2_its_stage2 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv2-v2m-stage1 k64_smmuv2_v2m_stage1 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv1-its k64_smmuv1_its 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
+check vhost-vdpa-its vhost_vdpa_its 300 kernels/base "${NEEDS[@]}"
+check vhost-vdpa-v2m vhost_vdpa_v2m 300 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
