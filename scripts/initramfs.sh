@@ -5,13 +5,17 @@
 
 ROOTS=$BUILD/root	# made by root.sh
 
-# guest_root <profile> <directory> <work>: puts into <directory>/demo what a
-# machine needs over its root for the demo's KVM guest: the host's script, the
-# guest's kernel and the guest's root. root.sh must have run.
+# guest_root <profile> <directory> <work> [<guest's script> [programs...]]: puts
+# into <directory>/demo what a machine needs over its root for the demo's KVM guest:
+# the host's script, the guest's kernel and the guest's root, with these programs.
+# root.sh must have run.
 guest_root() {
 	local guest=$3/guest
 	mkdir -p "$guest" "$2/demo"
-	cp "$ROOT/tools/boot/demo-guest" "$guest/init"
+	cp "$ROOT/tools/boot/${4:-demo-guest}" "$guest/init"
+	if [ $# -gt 4 ]; then
+		cp "${@:5}" "$guest/"
+	fi
 	archive "$guest" "$3/guest.cpio"
 	cat "$ROOTS/busybox.cpio" "$3/guest.cpio" >"$2/demo/guest.cpio"
 	cp "$KBUILD/$1/arch/arm64/boot/Image" "$2/demo/Image"

@@ -83,6 +83,7 @@ build_programs() {
 	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c
 	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c"
 	compile "$root/demo/smmu-demo" "$ROOT/tools/boot/smmu-demo.c"
+	compile "$root/demo/vdpa-demo" "$ROOT/tools/boot/vdpa-demo.c"
 	compile "$root/bench/irqs_bench" "$ROOT/tools/bench/irqs_bench.c"
 	cp "$ROOT/tools/bench/run-bench" "$root/bench/"
 	rm -rf "$PROGRAMS/object" "$PROGRAMS/lsmsi"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 #
 # The selftests, in machines of every kind that the series supports. A test
 # case that is skipped counts as a failure.
 
+. "$ROOT/scripts/initramfs.sh"
 . "$ROOT/scripts/selftests.sh"
 
 # machine <profile> <gic> <iommu> <seconds> <environment> [tests...], with
@@ -115,6 +116,19 @@ vhost_vdpa_v2m() {
 	machine base v2m smmuv3 180 'ISOLATED=0' "${TESTS_VDPA[@]}"
 }
 
+# A KVM guest's network device
+vhost_vdpa_guest() {
+	local host=$CHECK_DIR/host
+	scripts/root.sh
+	scripts/programs.sh
+	rm -rf "$host"
+	guest_root base "$host" "$CHECK_DIR" vdpa-guest "$BUILD/programs/root/demo/vdpa-demo"
+	cp "$BUILD/programs/root/demo/vdpa-demo" "$host/demo/"
+	scripts/boot.sh --profile base --kvm "${VDPA_DEVICE[@]}" --add "$host" --run 'sh /demo/host 3 vdpa' \
+		--log "$CHECK_DIR/machine.log" --timeout 240
+	tools/boot/vdpa-report "$CHECK_DIR/machine.log"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
 killed() {
@@ -179,6 +193,7 @@ check 64k-smmuv1-its k64_smmuv1_its 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
 check vhost-vdpa-its vhost_vdpa_its 300 kernels/base "${NEEDS[@]}"
 check vhost-vdpa-v2m vhost_vdpa_v2m 300 kernels/base "${NEEDS[@]}"
+check vhost-vdpa-guest vhost_vdpa_guest 300 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
