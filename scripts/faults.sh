@@ -24,6 +24,7 @@ FAULTS=(
 	'window at 0 is of no use|its|iommu_msi_window_test|platform.type1.window_at_zero|0 .0. == irqs_set'
 	'replaced domain without doorbells|its|iommu_msi_test|replace.live_msi|edu_fire'
 	'failed replacement frees the window|its|iommu_msi_step_test|replacement.reservation|ranges_hold'
+	'no interrupts by vhost-vdpa|its|iommu_msi_vdpa_test|vdpa.interrupts|round 0: 0 interrupts of queue'
 	'hardware and software MSI region|its|iommu_msi_window_test|platform.iommufd.both_regions|WARNING: .*iopt_table_enforce_dev_resv_regions'
 )
 
@@ -34,7 +35,7 @@ fault() {
 		machine=("${LS_SCFG[@]}")
 	fi
 	"$ROOT/scripts/boot.sh" --profile "$PROFILE" "${machine[@]}" "${adds[@]}" \
-		"${DISK_OF_FEW[@]}" --run "DOORBELLS=0 VECTORS=8 /tests/$3 -r $4" \
+		"${DISK_OF_FEW[@]}" "${VDPA_DEVICE[@]}" --run "DOORBELLS=0 VECTORS=8 /tests/$3 -r $4" \
 		--log "$log" --timeout "$LIMIT" >/dev/null 2>&1 || status=$?
 	if [ "$status" -ne 0 ]; then
 		says=$(grep -a -m 1 -E -e "$5" "$log" | sed 's,^# .*/\([a-z_]*[.][ch]:[0-9]*\):[^:]*:,\1: ,; s,^\[[ 0-9.]*\] ,,' || true)
