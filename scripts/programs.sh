@@ -7,6 +7,7 @@
 # for all of them, with the headers of the build tree:
 #
 #   root/tests     the selftests, as make kselftest-install installs them, lsmsi
+#   root/examples  what an author of a VMM can begin with
 #   root/stress, root/fuzz, root/demo, root/bench
 #   kselftest      what make kselftest-install made, with its list
 #   headers        the kernel's headers for user space
@@ -46,14 +47,16 @@ programs_state() {
 	sources "$TESTING" "$ROOT/tools/iommu" "$ROOT/tools/boot" "$ROOT/tools/bench" "$ROOT/scripts/programs.sh"
 }
 
-# compile <program> <sources...>: with tools/testing/lib
-compile() {
+# compile_alone <program> <arguments...>
+compile_alone() {
 	local program=$1
 	shift
 	mkdir -p "$(dirname "$program")"
 	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -O2 -static -isystem "$PROGRAMS/headers/include" \
-		-I"$TESTING" -o "$program" "$@" "$TESTING"/lib/*.c
+		-o "$program" "$@"
 }
+# compile <program> <sources...>: with tools/testing/lib
+compile() { compile_alone "$@" -I"$TESTING" "$TESTING"/lib/*.c; }
 
 # The selftests in the place that they have in a kernel tree
 kselftest() {
@@ -71,12 +74,15 @@ kselftest() {
 }
 
 build_programs() {
-	local root=$PROGRAMS/root
+	local root=$PROGRAMS/root example
 	make -C "$KTREE" "O=$PROGRAMS/object" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$PROGRAMS/headers"
 	kselftest
 	mkdir -p "$root/tests"
 	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT/tools/boot/run-tests" \
-		"$ROOT/tools/boot/window-parameter" "$root/tests/"
+		"$ROOT/tools/boot/window-parameter" "$ROOT/tools/boot/examples-test" "$root/tests/"
+	for example in "$ROOT"/tools/iommu/examples/*.c; do
+		compile_alone "$root/examples/$(basename "$example" .c)" "$example"
+	done
 	make -C "$ROOT/tools/iommu" "O=$PROGRAMS/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
 	cp "$PROGRAMS/lsmsi/lsmsi" "$root/tests/"
 	compile "$root/stress/stress" "$TESTING/stress/stress.c"

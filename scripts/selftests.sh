@@ -4,7 +4,7 @@
 # The selftests in a machine that scripts/boot.sh starts: what the checks,
 # matrix.sh, faults.sh and coverage.sh share. Source it after lib.sh.
 
-TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test iommu_msi_modules_test)
+TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test iommu_msi_modules_test examples-test)
 # Where doorbells are translated, and where they bypass the IOMMU
 TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_container_test iommu_msi_lsmsi_test)
 # First: on a GICv2m the SMMU's event queue is not heard of any more, also not

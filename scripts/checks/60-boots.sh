@@ -148,6 +148,9 @@ contention() {
 	machine debug its smmuv3 900 'SWAP=yes' "${TESTS_CONTENTION[@]}"
 }
 
+# The examples say that this kernel cannot do it
+examples_of_base() { machine vanilla its smmuv3 120 'BASE=1' examples-test; }
+
 # What the series repairs: its tests fail without it
 faults_of_base() { MSI_OUT=$CHECK_DIR/out scripts/faults.sh; }
 
@@ -199,4 +202,5 @@ check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
 check debug-killed-smmuv3-v2m debug_killed_v2m 1200 kernels/debug "${NEEDS[@]}"
 check contention contention 1200 kernels/debug "${NEEDS[@]}"
+check examples-of-base examples_of_base 300 kernels/vanilla "${NEEDS[@]}"
 check faults-of-base faults_of_base 1200 kernels/vanilla "${NEEDS[@]}"
