@@ -139,13 +139,18 @@ static_kernel_doc() {
 	no_new_diagnostics "$CHECK_DIR/base.log" "$CHECK_DIR/msi-iommu.log"
 }
 
-# What a page of the documentation shows must compile, as a user would do it.
-static_doc_example() {
-	sed -n '/^The window for MSIs$/,/^IOMMUFD and vfio/s/^\t//p' \
-		"$KTREE/Documentation/driver-api/vfio.rst" >"$CHECK_DIR/example.c"
-	grep -q move_msi_window "$CHECK_DIR/example.c" || die "vfio.rst has no example"
+# example <page> <the title after it> <a function of it>: what a page of the
+# documentation shows must compile, as a user would do it.
+example() {
+	local source=$CHECK_DIR/$3.c
+	sed -n "/^The window for MSIs\$/,/^$2\$/s/^\t//p" "$KTREE/Documentation/$1" >"$source"
+	grep -q "$3" "$source" || die "$1 has no example"
 	aarch64-linux-gnu-gcc -Wall -Wextra -Werror -isystem "$BUILD/programs/headers/include" \
-		-c -o "$CHECK_DIR/example.o" "$CHECK_DIR/example.c"
+		-c -o "${source%c}o" "$source"
+}
+static_doc_example() {
+	example driver-api/vfio.rst 'IOMMUFD and vfio_iommu_type1' move_msi_window
+	example userspace-api/iommufd.rst 'IOMMUFD Kernel API' ioas_with_window
 }
 
 # What make kselftest-install makes of the selftests: programs.sh has called it for
