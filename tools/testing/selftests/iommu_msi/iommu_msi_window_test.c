@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -442,6 +443,33 @@ TEST_F(aperture, first_group_leaves)
 	EXPECT_TRUE(doorbell_in(OLD, MIB));
 }
 
+/*
+ * The user's window stays with any group. With the last one a container loses its
+ * IOMMU, and all that it knew; an IOAS stays, also where /dev/iommu is the container.
+ */
+TEST_F(aperture, last_group_leaves)
+{
+	bool kept = variant->backend == IOMMUFD || getenv("CONTAINER");
+	struct window w;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, attach_nvme(self));
+	device_close(&self->edu);
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(NEW, w.start);
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE | WINDOW_USER, w.flags);
+
+	device_close(&self->nvme);
+	self->space.ready = false;
+	ASSERT_EQ(0, attach_edu(self));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(kept ? NEW : OLD, w.start);
+	EXPECT_EQ(kept ? WINDOW_USER : 0, w.flags & WINDOW_USER);
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_TRUE(doorbell_in(kept ? NEW : OLD, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+}
+
 /* Does sysfs list the region for the edu device's group? */
 static bool sysfs_lists(const char *region)
 {
@@ -549,6 +577,18 @@ FIXTURE_TEARDOWN(type1)
 {
 	device_close(&self->edu);
 	space_close(&self->space);
+}
+
+/* There is no window to be set in a container that no group has given an IOMMU */
+TEST_F(type1, before_groups)
+{
+	struct space empty;
+	struct window w;
+
+	ASSERT_EQ(0, space_open(&empty, TYPE1));
+	EXPECT_EQ(-EINVAL, window_query(&empty, &w));
+	EXPECT_EQ(-EINVAL, window_set(&empty, NEW, MIB));
+	space_close(&empty);
 }
 
 static int map_flags(struct space *space, uint32_t flags, uint64_t vaddr)
