@@ -793,6 +793,40 @@ TEST_F(ioas, detached)
 	munmap(memory, 2 * MIB);
 }
 
+/* How often the log since @kmsg was opened says that interrupts were lost */
+static int losses_told(int kmsg)
+{
+	char line[1024];
+	int told = 0;
+	ssize_t n;
+
+	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		told += !!strstr(line, "interrupts do not arrive until");
+	}
+	return told;
+}
+
+/* Who has the descriptor cannot fill the log: ten lines in five seconds at most */
+TEST_F(ioas, lost_seldom_told)
+{
+	int i, told, kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, device_detach(&self->edu));
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	for (i = 0; i < 300; i++) {
+		ASSERT_EQ(0, device_replace(&self->edu, self->space.ioas));
+		ASSERT_EQ(0, device_detach(&self->edu));
+	}
+	told = losses_told(kmsg);
+	EXPECT_LE(1, told);
+	EXPECT_GT(100, told);
+	close(kmsg);
+}
+
 static int window_call(struct space *space, struct iommu_ioas_msi_window cmd)
 {
 	cmd.size = sizeof(cmd);
