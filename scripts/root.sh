@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # usage: root.sh
+#        root.sh unpack DIRECTORY PACKAGE...
 #
 # Leaves two small arm64 roots in build/root, from Debian's own packages:
 #   busybox.cpio   a shell and its tools: every machine that boot.sh starts
 #   qemu.cpio      QEMU, the libraries it is linked with and its firmware
+# or arm64 packages and what they need in a directory.
 # Nothing of the packages is executed here, so no emulation is needed.
 # Each run of mmdebstrap starts over; the stamp is written last and names the
 # recipe, so a half-done or outdated state is seen and done again.
@@ -144,6 +146,15 @@ build() {
 }
 
 "$ROOT/scripts/deps.sh" build demo
+if [ "${1:-}" = unpack ]; then
+	PACKAGES=$(IFS=,; echo "${*:3}")
+	rm -rf "$2"
+	mkdir -p "$2"
+	download "$2.tar"
+	tar -C "$2" -xf "$2.tar" --no-same-owner --exclude='./dev/*'
+	rm "$2.tar"
+	exit
+fi
 in_lock "$BUILD/.root.lock"
 if [ "$(cat "$ROOTS/stamp" 2>/dev/null)" != "$(recipe)" ]; then
 	build
