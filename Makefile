@@ -14,7 +14,7 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi series refresh loc menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi clients series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -59,6 +59,9 @@ lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
 	@scripts/deps.sh lsmsi
 	@$(MAKE) --no-print-directory -C tools/iommu O=../../build/lsmsi
 	@echo "build/lsmsi/lsmsi; make -C tools/iommu install has its manual page, too"
+
+clients:	## a QEMU that moves the window, and its guests [QEMU=source tree of 10.0 PYTHON=one with meson 1.5]
+	@QEMU=$(call quote,$(QEMU)) PYTHON=$(call quote,$(PYTHON)) scripts/clients.sh
 
 series:		## write the mail-ready series with its cover letter to build/series/ [FORMAT=quilt: to build/quilt/]
 	@scripts/series.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: deps.sh build|demo|lsmsi|bench|check ...
+# usage: deps.sh build|demo|lsmsi|bench|clients|check ...
 #
 # Installs the Debian packages that the named purposes need. When all are
 # there it returns at once and touches neither apt nor the network.
@@ -17,6 +17,7 @@ packages_build=(
 packages_demo=(busybox-static device-tree-compiler mmdebstrap qemu-system-arm qemu-utils)
 packages_lsmsi=(gcc libc6-dev make)
 packages_bench=(gnuplot-nox)
+packages_clients=(meson ninja-build patch pkgconf python3-venv)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
 )
@@ -125,12 +126,13 @@ for purpose; do
 	demo) wanted+=("${packages_demo[@]}") ;;
 	lsmsi) wanted+=("${packages_lsmsi[@]}") ;;
 	bench) wanted+=("${packages_bench[@]}") ;;
+	clients) wanted+=("${packages_clients[@]}") ;;
 	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
-	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|lsmsi|bench|check ..." ;;
+	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|lsmsi|bench|clients|check ..." ;;
 	esac
 done
 if [ ${#wanted[@]} -eq 0 ]; then
-	die "deps.sh: no purpose" "usage: deps.sh build|demo|lsmsi|bench|check ..."
+	die "deps.sh: no purpose" "usage: deps.sh build|demo|lsmsi|bench|clients|check ..."
 fi
 if [ -n "${BASE_TREE:-}" ]; then
 	own_tree

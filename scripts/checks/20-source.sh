@@ -43,7 +43,7 @@ source_hygiene() {
 	forbidden "a path of one machine" '(^|[^A-Za-z0-9_.})"*-])/(wor[k]|hom[e]|far[m])/'
 	forbidden "the host of a package registry" \
 		'(deb|security|snapshot|ftp)\.debia[n]\.org|registry\.npmj[s]|pypi\.or[g]'
-	forbidden "white space at the end of a line" '[[:blank:]]+$' ':!patches' ':!COPYING'
+	forbidden "white space at the end of a line" '[[:blank:]]+$' ':!patches' ':!tools/clients/*.patch' ':!COPYING'
 	forbidden "a conflict marker" '^(<<<<<<<|>>>>>>>) '
 	forbidden "a leftover" '\b(XX[X]|FIXM[E]|TOD[O])\b' ':!patches'
 	if pgit ls-files -i -c --exclude-standard | grep .; then
