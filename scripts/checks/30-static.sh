@@ -13,6 +13,7 @@ check commits-build static_commits 2000 prepare/tree prepare/root builds/modules
 check sparse-w1 static_sparse 1200 kernels/base
 check kernel-doc static_kernel_doc 600 prepare/tree
 check doc-example static_doc_example 120 prepare/tree prepare/programs
+check errnos static_errnos 60 prepare/tree
 check kselftest-install static_kselftest_install 300 prepare/programs kernels/base
 
 # Named as seen from each other like every kernel's tree and object directory
@@ -151,6 +152,10 @@ example() {
 static_doc_example() {
 	example driver-api/vfio.rst 'IOMMUFD and vfio_iommu_type1' move_msi_window
 	example userspace-api/iommufd.rst 'IOMMUFD Kernel API' ioas_with_window
+}
+
+static_errnos() {
+	scripts/checks/errnos.py "$KTREE" tools/testing/selftests/iommu_msi scripts/checks/errnos-untested
 }
 
 # What make kselftest-install makes of the selftests: programs.sh has called it for
