@@ -244,6 +244,23 @@ TEST_F(aperture, busy)
 	EXPECT_TRUE(state_same(&self->space, &before));
 	EXPECT_EQ(-EBUSY, window_unset(&self->space, NEW, MIB));
 	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(0, window_set(&self->space, NEW, MIB));
+	EXPECT_TRUE(state_same(&self->space, &before));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+}
+
+/* Who sets the window at each start and hotplug need not know which one it is */
+TEST_F(aperture, same_as_default)
+{
+	struct window w;
+
+	ASSERT_EQ(0, irq_on(self));
+	EXPECT_EQ(0, window_set(&self->space, OLD, MIB));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_USER, w.flags);
+	EXPECT_EQ(OLD, w.start);
+	EXPECT_EQ(-EBUSY, window_set(&self->space, NEW, MIB));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
 	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
@@ -825,6 +842,23 @@ TEST_F(ioas, lost_seldom_told)
 	EXPECT_LE(1, told);
 	EXPECT_GT(100, told);
 	close(kmsg);
+}
+
+/* A vector that is enabled while nothing is attached has no doorbell to come to */
+TEST_F(ioas, enabled_detached)
+{
+	struct space *space = &self->space;
+
+	ASSERT_EQ(0, edu_open(&self->edu, space));
+	ASSERT_EQ(0, device_detach(&self->edu));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_EQ(0, doorbells_count());
+	ASSERT_EQ(0, device_replace(&self->edu, space->ioas));
+	EXPECT_EQ(0, doorbells_count());
+	ASSERT_EQ(0, irqs_off(&self->edu, MSI));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	EXPECT_TRUE(doorbell_in(OLD, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
 }
 
 static int window_call(struct space *space, struct iommu_ioas_msi_window cmd)
