@@ -30,7 +30,7 @@ apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage]
 	@scripts/build.sh $(call quote,$(PROFILE))
 
-demo:		## KVM guest with a passed-through NVMe, and a report [GIC=its|v2m IOMMU=smmuv3|virtio|smmuv2|smmuv1 STAGE=1|2 PAGES=4K|64K APERTURE=first-last WINDOW=start BASE=1]
+demo:		## run a KVM guest with a passed-through NVMe, and report [GIC=its|v2m IOMMU=smmuv3|virtio|smmuv2|smmuv1 STAGE=1|2 PAGES=4K|64K APERTURE=first-last WINDOW=start BASE=1]
 	@scripts/demo.sh
 
 shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
@@ -40,19 +40,19 @@ shell:		## boot the host machine with a prompt [PROFILE= GIC= IOMMU=]
 bench:		## measure the series against the base: a table, plots [JSON=file DOCS=1]
 	@scripts/bench.sh $(if $(JSON),--json $(call quote,$(JSON))) $(if $(DOCS),--docs)
 
-matrix:		## the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
+matrix:		## run the selftests on all machines: pages, IOMMU, MSIs, type1 and iommufd [SIZES="4k 16k 64k"]
 	@scripts/matrix.sh $(SIZES)
 
-faults:		## show that the tests of what the series repairs fail on the unpatched base
+faults:		## show that the tests of what the series repairs fail without it
 	@scripts/faults.sh
 
-stress:		## everything at once under KASAN and lockdep, every interrupt counted [SECONDS=600 SEED=n KCSAN=1]
+stress:		## do everything at once under KASAN and lockdep, count every interrupt [SECONDS=600 SEED=n KCSAN=1]
 	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(call quote,$(or $(SECONDS),600)) $(if $(SEED),$(call quote,$(SEED)))
 
-fuzz:		## what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
+fuzz:		## call what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
 	@scripts/fuzz.sh $(call quote,$(or $(CALLS),1000000)) $(if $(KEPT)$(SEED),$(call quote,$(or $(SEED),$(error KEPT needs the SEED of that run)))) $(if $(KEPT),$(call quote,$(KEPT)))
 
-coverage:	## which lines of the core all tests together run [MACHINES="kunit ..."]
+coverage:	## count the lines of the core that the tests run [MACHINES="kunit ..."]
 	@scripts/coverage.sh $(MACHINES)
 
 lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
@@ -69,13 +69,13 @@ series:		## write the mail-ready series with its cover letter to build/series/ [
 refresh:	## bring commits of the build tree back into the files here [TREE=path BASE=commit FORCE=1]
 	@scripts/refresh.sh $(if $(TREE),$(call quote,$(TREE)))
 
-loc:		## how many lines the series has, and what it adds to other files
+loc:		## count the lines of the series, and what it adds to other files
 	@scripts/loc.sh
 
 menuconfig:	## edit the options of the series (build/msi.config, merged into each kernel but those of make check)
 	@scripts/menuconfig.sh
 
-check:		## every check, as CI runs them [CHECK="group group/name ..." JOBS=n DEADLINE=seconds PACE=n]
+check:		## run every check, as CI does [CHECK="group group/name ..." JOBS=n DEADLINE=seconds PACE=n]
 	@scripts/check.sh $(CHECK)
 
 clean:		## remove what was built, keep the kernel source and downloads

@@ -7,9 +7,9 @@
 # Measures what the series costs against the unpatched base: the same programs
 # on two kernels of one configuration and compiler, on a machine whose time
 # counts instructions (1,000 a microsecond), so that it does not matter what
-# else the host does. Only how CPUs get in each other's way takes real time,
-# and is given as a ratio. Prints a table; writes it and all that was measured
-# and the plots to build/bench/; with --docs those of docs/ become the new ones.
+# else the host does. Only how much CPUs hold each other up is measured in real
+# time, and given as a ratio. Prints a table; writes it, all that was measured
+# and the plots to build/bench/; with --docs the plots are copied to docs/.
 #
 # --profile instead says in which functions either kernel is while it enables
 # and disables 2,048 vectors, and how much of that time it holds the locks of
@@ -85,8 +85,7 @@ contention() {
 		--run '/bench/run-bench contention' --log "$OUT/$kernel-contention-$cpus.log" --timeout "$LIMIT"
 }
 
-# For docs/: an SVG of gnuplot's with what every file here has, and without what
-# none has
+# For docs/: gnuplot's SVG with an SPDX line, and without blanks at line ends
 plots() {
 	local plot
 	logged "$LOGDIR/bench-plots.log" "plotting" gnuplot \

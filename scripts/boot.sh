@@ -22,7 +22,7 @@
 #   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
 #   --append WORDS              added to the kernel's command line, any number
 #   --counted                   one CPU, and no time passes while it idles
-#   --reboots                   a reboot is none of QEMU's end
+#   --reboots                   QEMU goes on when the machine reboots
 #   --run COMMAND               shell command in the machine
 #   --log FILE                  all that the machine and QEMU say
 #   --timeout SECONDS           the machine is killed after that time, times PACE

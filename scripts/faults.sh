@@ -3,9 +3,9 @@
 #
 # usage: faults.sh
 #
-# Shows that the tests of what the series repairs find it: runs each on the
-# unpatched base, where it must fail, and prints what it says there. That they
-# pass with the series is for `make check` to tell.
+# Shows that the tests of what the series repairs can fail: runs each on the
+# unpatched base, where it must fail, and prints what it says there. `make check`
+# shows that they pass with the series.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/selftests.sh"

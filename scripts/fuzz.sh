@@ -3,11 +3,11 @@
 #
 # usage: fuzz.sh [CALLS [SEED [KEPT]]]
 #
-# Fuzzes the series' calls of user space, 1000000 of them or as many as are
+# Fuzzes what the series offers to user space, by 1000000 calls or as many as are
 # given, on a machine whose kernel has KCOV, KASAN, lockdep, kmemleak and
 # panic_on_warn: see tools/testing/fuzz/fuzz.c. Prints what each kind of call
-# did; status 0 only when each succeeded at times, and nothing was left behind
-# or said. KEPT is the log of an earlier run: with its seed, the processes make
+# did; status 0 only when each kind succeeded at least once, nothing was left behind,
+# and the kernel did not complain. KEPT is the log of an earlier run: with its seed, the processes make
 # the same programs again.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

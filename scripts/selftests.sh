@@ -7,19 +7,19 @@
 TESTS=(iommu_msi_test iommu_msix_test iommu_msi_share_test iommu_msi_modules_test examples-test)
 # Where doorbells are translated, and where they bypass the IOMMU
 TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_container_test iommu_msi_lsmsi_test)
-# First: on a GICv2m the SMMU's event queue is not heard of any more, also not
-# on the base, once a device has had as many as 32 vectors
+# These come first: on a GICv2m, also on the base, the interrupt of the SMMU's event
+# queue does not arrive any more once a device has had 32 vectors
 TESTS_SMMU=(iommu_msi_attack_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
-# Where an SMMU's registers are memory (smmu.sh), and interrupts are judged by what
-# they hold. It does not translate, so what a disk does to memory at an IOVA is left
-# out: the cases of iommu_msix_test that start the disk, and iommu_msi_attack_test.
-# And this driver finishes a domain when it is first attached. Until then it has no
-# IOVA at all, and iommufd, also that of the base, does not find room in an IOAS for a
-# domain that a device is to get later, but in an empty one: no HWPT that user space
-# makes (two_domains, detached, reservation), no replacement where memory is mapped
-# (killed of iommufd). Nor can what fails after the attach be a reason to refuse a
-# replacement: page_table, live_msi.
+# Where an SMMU's registers are memory (smmu.sh). A walker tells from them where
+# interrupts go. This SMMU does not translate, so tests that have a disk use memory
+# are left out: some cases of iommu_msix_test, and iommu_msi_attack_test.
+#
+# The driver finishes a domain at its first attach. Before that the domain has no IOVA,
+# and iommufd, also that of the base, can add it to an empty IOAS alone. So these are
+# left out, too: cases that make a HWPT (two_domains, detached, reservation), those
+# that replace a domain where memory is mapped (killed by iommufd), and those in which
+# a replacement fails after the attach (page_table, live_msi).
 TESTS_WALKED=(iommu_msi_smmu_test iommu_msi_test iommu_msix_test,-T,interrupts,-T,dynamic
 	iommu_msi_share_test iommu_msi_full_test iommu_msi_lsmsi_test
 	iommu_msi_container_test iommu_msi_modules_test
@@ -35,29 +35,29 @@ TESTS_VDPA=(iommu_msi_vdpa_test)	# with VDPA_DEVICE
 # A virtio network device behind the IOMMU, whose packets QEMU itself answers
 VDPA_DEVICE=(--netdev user,id=net
 	--device virtio-net-pci,addr=5,netdev=net,iommu_platform=on,disable-legacy=on,romfile=)
-# What those do with all vectors they do some hundred times: a disk with few
+# For tests that enable all vectors of a disk some hundred times: a disk with few
 DISK_OF_FEW=(--device nvme,addr=4,serial=few,max_ioqpairs=7,msix_qsize=8)
-# An LS-SCFG, where no machine has anything. It has no model: vectors can be had, but
-# none is raised.
+# An LS-SCFG, at an address that no machine uses. QEMU has no model of it: vectors can
+# be enabled, but none is raised.
 LS_SCFG_NODE=(--fdt '-c /msi@90f0000'
 	--fdt '-ts /msi@90f0000 compatible fsl,ls1046a-msi'
 	--fdt '-tx /msi@90f0000 reg 0 90f0000 0 1000'
 	--fdt '-tx /msi@90f0000 msi-controller'
 	--fdt '-tx /msi@90f0000 interrupts 0 d0 4 0 d1 4'
 	--fdt '-tx /msi@90f0000 phandle 9000')
-# In the place of the GICv2m. The host's disk would wait for interrupts.
+# Instead of the GICv2m. Without interrupts the host's own disk driver would hang.
 LS_SCFG=(--gic v2m --append initcall_blacklist=nvme_init
 	--fdt '-r /intc@8000000/v2m@8020000' "${LS_SCFG_NODE[@]}"
 	--fdt '-tx /pcie@10000000 msi-map 0 9000 0 10000')
-# Beside the machine's own controller, for the devices 00:05.0 and 00:06.0 alone; it
-# does not isolate interrupts
+# Beside the machine's own controller, for the devices 00:05.0 and 00:06.0 alone. An
+# LS-SCFG does not isolate interrupts.
 TWO_CONTROLLERS=("${LS_SCFG_NODE[@]}" --append iommufd.allow_unsafe_interrupts=1
 	--fdt '-tx /pcie@10000000 msi-map 0 9001 0 28 28 9000 28 10 38 9001 38 ffc8'
 	--device edu,addr=4 --device edu,addr=5 --device edu,addr=6)
 TWO_CONTROLLERS_ITS=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/its@8080000 phandle 9001')
 TWO_CONTROLLERS_V2M=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/v2m@8020000 phandle 9001')
 TESTS_TWO_CONTROLLERS=(iommu_msi_controllers_test)
-# It cannot add vectors, and looks for a free one with no function to fail
+# An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 
 # with_tests <profile>: sets $adds, boot.sh's arguments that put the tests and the
@@ -72,8 +72,7 @@ with_tests() {
 KUNIT='kunit.enable=1 kunit.filter_glob=iommu_msi*'
 KUNIT_SUITES=(iommu_msi)
 
-# suites_ran <log>: a suite that is built in and does not run leaves its part of
-# the report out
+# suites_ran <log>: fails if a suite did not run, of which the report says nothing
 suites_ran() {
 	local suite
 	for suite in "${KUNIT_SUITES[@]}"; do
@@ -83,9 +82,8 @@ suites_ran() {
 
 WINDOW_CASES=(named doubtful out_of_reach malformed dma_ranges bridge_reserved)
 
-# window_case <one of them>: sets $append, the words of a kernel's command line that
-# say where the window is, $changes to the machine's device tree, and $command,
-# which looks at what came of them
+# window_case <one of them>: sets $append, for the kernel's command line, $changes, for
+# the machine's device tree, and $command, which checks the window that follows
 window_case() {
 	local default='0x0000000008000000 0x00000000080fffff' value read region message
 	changes=()

@@ -18,8 +18,8 @@ SMMU_PHANDLE=9001
 SMMU_SPI=4a		# of QEMU's SMMUv3, which is not there: nothing raises it
 
 # Stream matching by 32 registers, IDs of 15 bits, coherent table walks. A v1 has
-# stage 2 alone: the driver lets stage 1 of a v1, and of a v2 without ATOSNS, do
-# translations for it, and would believe what it finds in memory.
+# stage 2 alone: by stage 1 of a v1, and of a v2 without ATOSNS, the driver has the
+# SMMU translate addresses for it, and would take what memory holds for the answer.
 declare -A SMMU_ID0=([smmuv1]=0x28015e20 [smmuv2]=0x6f005e20)
 # 16 pages before the context banks, pages of 4K
 SMMU_ID1=$((0x30000000 | SMMU_BANKS))

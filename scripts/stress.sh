@@ -8,7 +8,7 @@
 # panic_on_warn: see tools/testing/stress/stress.c. With --kcsan it has KCSAN in
 # the place of KASAN and kmemleak. Devices are unplugged meanwhile: see plug.sh.
 # Prints what was done; status 0 only when every interrupt that was raised
-# arrived, and nothing was left behind or said.
+# arrived, nothing was left behind, and the kernel did not complain.
 #
 # The four CPUs take turns in one thread of QEMU's. With a thread each, QEMU may
 # lose what a CPU reads or writes of a device, or do it to another device, while
