@@ -153,7 +153,7 @@ FIXTURE_TEARDOWN(attack)
 	EXPECT_EQ(0, doorbells_count());
 }
 
-/* That it can do harm where it may: otherwise the rest would prove nothing */
+/* The attacker writes where it may. If it could not, the other tests would prove nothing. */
 TEST_F(attack, own_memory)
 {
 	const unsigned char *byte = self->memory;
@@ -231,7 +231,7 @@ TEST_F(attack, doorbell_after_the_last_vector)
 	EXPECT_TRUE(victim_unharmed(self));
 }
 
-/* Nor by the address that the doorbell has on the bus of the CPUs */
+/* Nor does it reach the doorbell by its physical address */
 TEST_F(attack, physical_addresses)
 {
 	struct doorbells d;

@@ -309,7 +309,7 @@ static int limit_hits(void)
 	return hits;
 }
 
-/* Whether that grows, from @hits */
+/* Waits until the cgroup has had to reclaim memory more often than @hits times */
 static bool limit_hit(int hits)
 {
 	time_t end = now() + PATIENCE;

@@ -81,7 +81,7 @@ static void faults_close(struct testbed *bed)
 
 #define NO_FAULTS "no fault injection: boot a kernel with FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS"
 
-/* With all after it if the testbed says so: what tries again fails then */
+/* If the testbed says so, all later ones fail, too: then trying again does not help */
 static int fail_arm(struct testbed *bed, int n)
 {
 	char text[16];

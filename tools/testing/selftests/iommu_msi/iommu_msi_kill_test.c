@@ -29,7 +29,7 @@
 #include "backends.h"
 
 #define MAX_VECTORS	64
-#define QUEUES		7	/* of the disk's, that nvme.c can have */
+#define QUEUES		7	/* of the disk, as many as lib/nvme.c can make */
 #define OLD		0x8000000ULL	/* default window, 1 MiB */
 #define NEW		0x10000000ULL
 #define OTHER		0x20000000ULL
@@ -49,7 +49,7 @@ static const char * const names[] = {
 	"move back", "disable", "unmap", "close", "done",
 };
 
-/* What a process that will be killed shares with the one that decides when */
+/* Shared by a process and by its parent, which kills it */
 struct shared {
 	int phase, error;
 	double began[DONE + 1];
@@ -111,7 +111,7 @@ static int life_enable(struct life *life, int vectors)
 	       irqs_set(&life->nvme, MSIX, 0, vectors, life->fds);
 }
 
-/* One by one, where the MSI controller can; else all of them anew */
+/* Adds vectors one by one, where the MSI controller can; else enables all anew */
 static int life_add(struct life *life)
 {
 	uint32_t count;
@@ -347,7 +347,7 @@ static int live_once(FIXTURE_DATA(killed) *self, enum phase phase, enum backend 
 	return status ? shared->error ?: -EPROTO : DONE;
 }
 
-/* How long each phase takes; the first life does what others need not */
+/* How long each phase takes. The first life is slower: it is not counted. */
 static int measure(FIXTURE_DATA(killed) *self, enum backend backend)
 {
 	double *began = self->shared->began;
@@ -367,7 +367,7 @@ static int measure(FIXTURE_DATA(killed) *self, enum backend backend)
 	return 0;
 }
 
-/* The first phase that no kill hit, or DONE */
+/* The first phase in which no process was killed, or DONE */
 static enum phase missed(FIXTURE_DATA(killed) *self, enum backend backend)
 {
 	enum phase phase = OPEN;

@@ -164,7 +164,7 @@ static void *get_info(void *data)
 	return NULL;
 }
 
-/* What the call says, and whether it came before the group left or after */
+/* The result of the call, and whether the call came before the group left */
 static int leave_meanwhile(FIXTURE_DATA(container) *self, bool *before)
 {
 	pthread_t thread;

@@ -40,7 +40,7 @@ static int fail_disarm(struct testbed *bed)
 	return left < 0 ? left : file_write("0", NTH) ?: !left;
 }
 
-/* From now on @function may fail, and say @returns */
+/* From now on @function can be made to fail, and returns @returns then */
 static int let_fail(const char *function, long returns)
 {
 	char options[128];
@@ -137,7 +137,7 @@ FIXTURE_VARIANT(step)
 
 /* A place for the descriptor of a vector, and for what VFIO knows of it */
 STEP(descriptor, .function = "__xa_insert", .returns = -ENOMEM);
-/* The number of the interrupt, with all that follows from it */
+/* The interrupt's number, descriptor and hierarchy */
 STEP(number, .function = "__irq_domain_alloc_irqs", .returns = -ENOMEM);
 /* The event or SPI: none is free */
 STEP(event, .function = "bitmap_find_next_zero_area_off", .returns = -1);
@@ -189,7 +189,7 @@ TEST_F_TIMEOUT(step, add, SECONDS)
 	ASSERT_EQ(0, irqs_info(&self->bed.nvme, MSIX, &count, &dynamic));
 	if (!dynamic)
 		SKIP(return, "the MSI controller cannot add vectors");
-	/* What the first vector has brought about is not done again */
+	/* What is done once, for the first vector, is not done again */
 	fail_each(_metadata, &self->bed, &step, variant->once ? 0 : 1,
 		  variant->once ? 0 : FAIL_MAX);
 }
