@@ -7,6 +7,7 @@ check shellcheck source_shellcheck 120 prepare/packages
 check python source_python 120 prepare/packages
 check licence source_licence 120
 check hygiene source_hygiene 120
+check docs source_docs 120
 
 source_shellcheck() {
 	local scripts
@@ -49,4 +50,31 @@ source_hygiene() {
 	if pgit ls-files -i -c --exclude-standard | grep .; then
 		die "files that .gitignore ignores are tracked"
 	fi
+}
+
+# anchors <page>: as headings are linked to
+anchors() {
+	sed -n 's/^##* //p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
+}
+
+# What a page links to is there, and so are the checks and targets that it names
+source_docs() {
+	local page name names file pages=(README.md docs/*.md)
+	[ "$(wc -l <README.md)" -le 200 ] || die "README.md has more than 200 lines"
+	for page in "${pages[@]}"; do
+		while IFS= read -r name; do
+			file=${name%%#*}
+			file=$(dirname "$page")/${file:-$(basename "$page")}
+			[ -e "$file" ] || die "$page links to $name, which is not there"
+			[ "$name" = "${name%%#*}" ] || anchors "$file" | grep -qxF -- "${name#*#}" ||
+				die "$page links to $name, and there is no such heading"
+		done < <(grep -o ']([^)]*)' "$page" | sed 's/^](//; s/)$//')
+		while read -r -a names; do
+			scripts/check.sh --list "${names[@]}" >/dev/null
+		done < <(sed -nE 's/.*CHECK=("([a-z0-9 /-]+)"|([a-z0-9/-]+)).*/\2\3/p' "$page")
+		while read -r name; do
+			grep -q "^$name:" Makefile || die "$page names make $name, which is no target"
+		done < <(grep -oE '(^    |`|&& )make (-C [a-z-]+ )?[a-z]+' "$page" | sed 's/.* //')
+	done
+	printf '%d pages\n' "${#pages[@]}"
 }
