@@ -636,6 +636,26 @@ TEST_F(type1, refuse_flags)
 	EXPECT_TRUE(state_same(&self->space, &before));
 }
 
+/* A container has an IOMMU, and a window, from its first group to its last */
+TEST_F(type1, first_to_last)
+{
+	struct space bare;
+	struct window w;
+
+	ASSERT_EQ(0, space_open(&bare, TYPE1));
+	EXPECT_EQ(-EINVAL, window_query(&bare, &w));
+	EXPECT_EQ(-EINVAL, window_set(&bare, NEW, MIB));
+	space_close(&bare);
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	device_close(&self->edu);
+	self->space.ready = false;
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
+	ASSERT_EQ(0, window_query(&self->space, &w));
+	EXPECT_EQ(WINDOW_TRANSLATED | WINDOW_PROGRAMMABLE, w.flags);
+	EXPECT_EQ(OLD, w.start);
+}
+
 FIXTURE(ioas)
 {
 	struct space space;
