@@ -864,6 +864,25 @@ TEST_F(ioas, lost_seldom_told)
 	close(kmsg);
 }
 
+/* A live message means one IOVA: an IOAS that has the doorbell elsewhere is refused */
+TEST_F(ioas, replace_live)
+{
+	struct space other = self->space;
+
+	ASSERT_EQ(0, window_set(&self->space, NEW, MIB));
+	ASSERT_EQ(0, edu_open(&self->edu, &self->space));
+	ASSERT_EQ(0, irqs_set(&self->edu, MSI, 0, 1, &self->eventfd));
+	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
+	EXPECT_EQ(-EINVAL, device_replace(&self->edu, other.ioas));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+
+	ASSERT_EQ(0, window_set(&other, NEW, MIB));
+	ASSERT_EQ(0, device_replace(&self->edu, other.ioas));
+	EXPECT_TRUE(doorbell_in(NEW, MIB));
+	EXPECT_EQ(5, edu_fire(&self->edu, self->eventfd, 5));
+}
+
 /* A vector that is enabled while nothing is attached has no doorbell to come to */
 TEST_F(ioas, enabled_detached)
 {
