@@ -78,7 +78,7 @@ build_programs() {
 	make -C "$KTREE" "O=$PROGRAMS/object" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$PROGRAMS/headers"
 	kselftest
 	mkdir -p "$root/tests"
-	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT/tools/boot/run-tests" \
+	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT"/tools/boot/run-{modules,tests} \
 		"$ROOT/tools/boot/window-parameter" "$ROOT/tools/boot/examples-test" "$root/tests/"
 	for example in "$ROOT"/tools/iommu/examples/*.c; do
 		compile_alone "$root/examples/$(basename "$example" .c)" "$example"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2153,SC2034
 #
-# The series in the configurations that no kernel is booted in. Where vmlinux
+# The series in the configurations that no profile has. Where vmlinux
 # and every module are linked, no symbol is missing, and none that a module uses
 # is not exported.
 
@@ -30,7 +30,7 @@ build() {
 	kmake "$arch" "$KTREE" "$out" "${targets[@]}" || die "does not build for $arch"
 }
 
-# Whatever can be a module is one: modpost sees each use of a symbol.
+# Whatever can be a module is one: modpost sees each use of a symbol. It boots, too.
 SEPARATE=(configs/base.config configs/kunit.config "$CONFIGS/arm64.config" "$CONFIGS/modules.config")
 
 builds_modules() {
@@ -38,7 +38,10 @@ builds_modules() {
 	build arm64 modules syncconfig "${SEPARATE[@]}"
 	# As a module or built in, IOMMUFD is the same to sched/user.h, which all include
 	touch -r "$KBUILD/check-modules/include/config/"{PCI,IOMMUFD}
-	build arm64 modules 'vmlinux modules' "${SEPARATE[@]}"
+	build arm64 modules 'Image modules' "${SEPARATE[@]}"
+	# What its test modules are built on, as of each kernel that boots
+	{ cat "$KBUILD/check-modules/.config"; kgit rev-parse HEAD; } >"$KBUILD/check-modules/.built"
+	scripts/programs.sh modules check-modules
 }
 # Of 32 bits: what divides 64 bits by 64 is seen by the linker alone.
 builds_arm() {

@@ -151,6 +151,21 @@ contention() {
 # The examples say that this kernel cannot do it
 examples_of_base() { machine vanilla its smmuv3 120 'BASE=1' examples-test; }
 
+# All that can be a module is one, and goes and comes back
+# shellcheck disable=SC2153
+modules() {
+	local profile=check-modules lib EXTRA RUN="sh /tests/run-modules $2"
+	lib=$CHECK_DIR/root/lib/modules/$(cat "$KBUILD/$profile/include/config/kernel.release")
+	mkdir -p "$lib"
+	(cd "$KBUILD/$profile" && sed 's/o$/ko/' modules.order | xargs cp -t "$lib")
+	EXTRA=(--add "$CHECK_DIR/root")
+	machine "$profile" "$1" "$3" 300 "$4"
+	rm -r "$CHECK_DIR/root"
+}
+modules_its()    { modules its arm_smmu_v3 smmuv3 ''; }
+modules_v2m()    { modules v2m arm_smmu_v3 smmuv3 'VECTORS=32'; }
+modules_virtio() { modules its virtio_iommu virtio 'DOORBELLS=0'; }
+
 # What the series repairs: its tests fail without it
 faults_of_base() { MSI_OUT=$CHECK_DIR/out scripts/faults.sh; }
 
@@ -197,6 +212,9 @@ check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
 check vhost-vdpa-its vhost_vdpa_its 300 kernels/base "${NEEDS[@]}"
 check vhost-vdpa-v2m vhost_vdpa_v2m 300 kernels/base "${NEEDS[@]}"
 check vhost-vdpa-guest vhost_vdpa_guest 300 kernels/base "${NEEDS[@]}"
+check modules-smmuv3-its modules_its 300 builds/modules "${NEEDS[@]}"
+check modules-smmuv3-v2m modules_v2m 300 builds/modules "${NEEDS[@]}"
+check modules-virtio-its modules_virtio 300 builds/modules "${NEEDS[@]}"
 check killed-smmuv3-its killed_its 600 kernels/base "${NEEDS[@]}"
 check killed-smmuv3-v2m killed_v2m 600 kernels/base "${NEEDS[@]}"
 check debug-killed-smmuv3-its debug_killed_its 1200 kernels/debug "${NEEDS[@]}"
