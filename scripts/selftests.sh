@@ -57,6 +57,18 @@ TWO_CONTROLLERS=("${LS_SCFG_NODE[@]}" --append iommufd.allow_unsafe_interrupts=1
 TWO_CONTROLLERS_ITS=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/its@8080000 phandle 9001')
 TWO_CONTROLLERS_V2M=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/v2m@8020000 phandle 9001')
 TESTS_TWO_CONTROLLERS=(iommu_msi_controllers_test)
+# Two functions in one group; firmware reserves what is the window's first page elsewhere
+# for the second alone
+GROUP_RESERVED=(--device 'edu,addr=5.0,multifunction=on' --device 'edu,addr=5.1'
+	--fdt '-c /pcie@10000000/edu@5,1'
+	--fdt '-tx /pcie@10000000/edu@5,1 reg 2900 0 0 0 0'
+	--fdt '-tx /pcie@10000000/edu@5,1 phandle 9003'
+	--fdt '-tx /pcie@10000000/edu@5,1 memory-region 9004'
+	--fdt '-c /reserved-memory' --fdt '-tx /reserved-memory #address-cells 2'
+	--fdt '-tx /reserved-memory #size-cells 2' --fdt '-tx /reserved-memory ranges'
+	--fdt '-c /reserved-memory/edu' --fdt '-tx /reserved-memory/edu phandle 9004'
+	--fdt '-tx /reserved-memory/edu iommu-addresses 9003 2000000 0 8000000 0 1000')
+TESTS_GROUP=(iommu_msi_group_test)
 # An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 

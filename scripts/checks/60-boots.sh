@@ -129,6 +129,16 @@ vhost_vdpa_guest() {
 	tools/boot/vdpa-report "$CHECK_DIR/machine.log"
 }
 
+# A group that has something reserved for one of its devices
+group_reserved_its() {
+	local EXTRA=("${GROUP_RESERVED[@]}")
+	machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"
+}
+group_reserved_v2m() {
+	local EXTRA=("${GROUP_RESERVED[@]}")
+	machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
 killed() {
@@ -186,6 +196,8 @@ check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
 check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
 check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"
+check group-reserved-its group_reserved_its 300 kernels/base "${NEEDS[@]}"
+check group-reserved-v2m group_reserved_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
 check smmuv2-v2m smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its-stage2 smmuv2_its_stage2 300 kernels/base "${NEEDS[@]}"
