@@ -975,7 +975,7 @@ static void test_no_page_size(struct kunit *test)
 	expect_window(test, f->domain, 0, 0);
 }
 
-static void test_attr(struct kunit *test)
+static void test_get_attr(struct kunit *test)
 {
 	struct iommu_domain_msi_geometry geometry;
 	struct fixture *f = fixture_window(test);
@@ -993,7 +993,7 @@ static void test_attr(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, geometry.aperture_end, WINDOW_END);
 }
 
-static void test_attr(struct kunit *test)
+static void test_unsupported(struct kunit *test)
 {
 	struct iommu_domain_msi_geometry geometry;
 	struct fixture *f;
@@ -2800,8 +2800,8 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_aperture_late),
 	KUNIT_CASE(test_geometry_late),
 	KUNIT_CASE(test_no_page_size),
-	KUNIT_CASE(test_attr),
-	KUNIT_CASE(test_attr),
+	KUNIT_CASE(test_get_attr),
+	KUNIT_CASE(test_unsupported),
 	KUNIT_CASE(test_support_late),
 	KUNIT_CASE(test_cookie_api_refs),
 	KUNIT_CASE(test_desc_outlives_domain),
