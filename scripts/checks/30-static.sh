@@ -48,29 +48,30 @@ walk_to() {
 	echo "$(kgit rev-parse "$1") $with" >"$WALK_OUT/configured"
 }
 
-# Each commit compiles that changes more than texts. Every fourth one is linked, as
+# Each commit compiles that changes more than texts. At least every fourth is linked, as
 # well: that is where most of the time would go. So is the end of each group that is
 # posted by itself, which boots, and passes the KUnit tests that it has. The last comes
 # first: it is what builds/modules has linked, and its objects are there.
 static_commits() {
-	local commit dirs title n=0 commits targets ends WALK_OUT=$KBUILD/walk/commits
+	local commit dirs title n=0 since=0 commits targets ends WALK_OUT=$KBUILD/walk/commits
 	mapfile -t dirs < <(touched_dirs)
 	mapfile -t commits < <(kgit rev-list base..msi-iommu -- . ':!Documentation' ':!MAINTAINERS')
-	ends=$(series_groups | while read -r _ _ n; do kgit rev-list --reverse base..msi-iommu | sed -n "${n}p"; done)
+	ends=$(kgit rev-list --reverse base..msi-iommu |
+		awk 'NR == FNR { last[$3]; next } FNR in last' <(series_groups) -)
 	walk_tree "${commits[0]}"
 	if [ ! -e "$WALK_OUT/.config" ]; then
 		adopt "$KBUILD/check-modules" "$KTREE" "$WALK_OUT" "$WALK"
 	fi
 	for commit in "${commits[@]}"; do
-		n=$((n + 1))
+		n=$((n + 1)) since=$((since + 1))
 		title=$(kgit show -s --format='%h %s' "$commit")
 		echo "== $title"
 		walk_to "$commit"
 		targets=("${dirs[@]}")
 		if grep -qx "$commit" <<<"$ends"; then
-			targets=(Image modules)
-		elif [ $((n % 4)) -eq 0 ]; then
-			targets=(vmlinux modules)
+			targets=(Image modules) since=0
+		elif [ "$since" -eq 4 ]; then
+			targets=(vmlinux modules) since=0
 		fi
 		kmake arm64 "$WALK" "$WALK_OUT" "${targets[@]}" || die "does not build: $title"
 		[ "${targets[0]}" != Image ] || boots "$n" || die "does not boot: $title"
