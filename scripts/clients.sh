@@ -61,7 +61,7 @@ guest() {
 		2>"$OUT/error" || status=$?
 }
 
-row() { printf '%-10s %-36s %-20s %s\n' "$@" >>"$OUT/table"; }
+row() { printf '%-16s %-34s %-23s %s\n' "$@" >>"$OUT/table"; }
 
 # said <pattern>: whether the host's machine has said it
 said() { tr -d '\r' <"$log" | grep -aqE "^$1"; }
@@ -128,6 +128,7 @@ works iommufd "MACHINE=$MOVED IOMMUFD=1"
 fails type1-default "memory, window not moved" MACHINE=,ram-at-zero=on 'Region mach-virt.ram: .*Invalid argument'
 fails iommufd-default "memory, window not moved" 'MACHINE=,ram-at-zero=on IOMMUFD=1' 'Region mach-virt.ram: .*Invalid argument'
 fails in-memory "window in the guest's memory" MACHINE=,ram-at-zero=on,msi-window=0x8000000-0x80fffff "meets the guest's RAM"
+fails in-plugged "window where memory can be plugged" 'GUEST_MIB=256,slots=1,maxmem=1G MACHINE=,msi-window=0x80000000-0x800fffff' "meets the guest's RAM"
 fails malformed "no range" MACHINE=,msi-window=0x8000000 'msi-window is <first>-<last>'
 fails unaligned "not made of pages" 'MACHINE=,msi-window=0x8000100-0x80fffff IOMMUFD=1' 'cannot set msi-window .*Invalid argument'
 echo
