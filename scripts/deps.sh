@@ -19,7 +19,8 @@ packages_lsmsi=(gcc libc6-dev make)
 packages_bench=(gnuplot-nox)
 packages_clients=(meson ninja-build patch pkgconf python3-venv)
 packages_check=(
-	clang gcc-arm-linux-gnueabihf groff-base lld llvm python3-git python3-ply shellcheck sparse
+	clang gcc-arm-linux-gnueabihf groff-base libc6-dev-armhf-cross lld llvm python3-git
+	python3-ply shellcheck sparse
 )
 
 check_distribution() {

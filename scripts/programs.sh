@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: programs.sh [modules <profile>]
+# usage: programs.sh [modules <profile> | 32bit]
 #
 # Leaves the arm64 programs that a machine runs in build/programs, compiled once
 # for all of them, with the headers of the build tree:
@@ -12,6 +12,8 @@
 #   kselftest      what make kselftest-install made, with its list
 #   headers        the kernel's headers for user space
 #
+# with `32bit` the selftests and lsmsi once more, as programs of 32-bit Arm, in
+# build/programs/32bit/tests, and their headers in build/programs/headers-32bit,
 # and with `modules` the test modules for that profile's kernel, built out of
 # tree as a user of the API would, in build/programs/<profile>/tests.
 set -euo pipefail
@@ -58,33 +60,48 @@ compile_alone() {
 # compile <program> <sources...>: with tools/testing/lib
 compile() { compile_alone "$@" -I"$TESTING" "$TESTING"/lib/*.c; }
 
-# The selftests in the place that they have in a kernel tree
+# kselftest <arch> <compiler> <headers> <directory>: the selftests in the place that they
+# have in a kernel tree
 kselftest() {
-	local tree=$PROGRAMS/tree
+	local tree=$PROGRAMS/tree flags=-Werror
 	mkdir -p "$tree"
 	kgit archive HEAD -- Makefile scripts tools/build tools/scripts tools/include tools/testing/selftests/Makefile \
 		tools/testing/selftests/lib.mk tools/testing/selftests/kselftest tools/testing/selftests/kselftest.h \
 		tools/testing/selftests/kselftest_deps.sh tools/testing/selftests/kselftest_harness.h \
 		tools/testing/selftests/kselftest_install.sh tools/testing/selftests/run_kselftest.sh | tar -x -C "$tree"
 	cp -R "$TESTING/lib" "$TESTING/selftests" "$tree/tools/testing/"
-	ln -sfn "$PROGRAMS/headers" "$tree/usr"
-	make -C "$tree/tools/testing/selftests" ARCH=arm64 CC=aarch64-linux-gnu-gcc TARGETS=iommu_msi \
-		USERCFLAGS=-Werror TEST_GEN_MODS_DIR= "INSTALL_PATH=$PROGRAMS/kselftest" install
+	ln -sfn "$3" "$tree/usr"
+	# The harness makes each operand 64 bits wide, pointers, too
+	[ "$1" != arm ] || flags+=' -Wno-pointer-to-int-cast'
+	make -C "$tree/tools/testing/selftests" "ARCH=$1" "CC=$2" TARGETS=iommu_msi \
+		"USERCFLAGS=$flags" TEST_GEN_MODS_DIR= "INSTALL_PATH=$4" install
 	rm -rf "$tree"
+}
+
+# headers <arch> <directory>
+headers() {
+	make -C "$KTREE" "O=$PROGRAMS/object" "ARCH=$1" headers_install "INSTALL_HDR_PATH=$2"
+	rm -rf "$PROGRAMS/object"
+}
+
+# lsmsi <compiler> <program>
+lsmsi() {
+	make -C "$ROOT/tools/iommu" "O=$PROGRAMS/lsmsi" "CC=$1" LDFLAGS=-static
+	cp "$PROGRAMS/lsmsi/lsmsi" "$2"
+	rm -rf "$PROGRAMS/lsmsi"
 }
 
 build_programs() {
 	local root=$PROGRAMS/root example
-	make -C "$KTREE" "O=$PROGRAMS/object" ARCH=arm64 headers_install "INSTALL_HDR_PATH=$PROGRAMS/headers"
-	kselftest
+	headers arm64 "$PROGRAMS/headers"
+	kselftest arm64 aarch64-linux-gnu-gcc "$PROGRAMS/headers" "$PROGRAMS/kselftest"
 	mkdir -p "$root/tests"
 	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT"/tools/boot/run-{modules,tests} \
 		"$ROOT/tools/boot/window-parameter" "$ROOT/tools/boot/examples-test" "$root/tests/"
 	for example in "$ROOT"/tools/iommu/examples/*.c; do
 		compile_alone "$root/examples/$(basename "$example" .c)" "$example"
 	done
-	make -C "$ROOT/tools/iommu" "O=$PROGRAMS/lsmsi" CC=aarch64-linux-gnu-gcc LDFLAGS=-static
-	cp "$PROGRAMS/lsmsi/lsmsi" "$root/tests/"
+	lsmsi aarch64-linux-gnu-gcc "$root/tests/lsmsi"
 	compile "$root/stress/stress" "$TESTING/stress/stress.c"
 	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c
 	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c"
@@ -92,7 +109,15 @@ build_programs() {
 	compile "$root/demo/vdpa-demo" "$ROOT/tools/boot/vdpa-demo.c"
 	compile "$root/bench/irqs_bench" "$ROOT/tools/bench/irqs_bench.c"
 	cp "$ROOT/tools/bench/run-bench" "$root/bench/"
-	rm -rf "$PROGRAMS/object" "$PROGRAMS/lsmsi"
+}
+
+build_32bit() {
+	local out=$PROGRAMS/32bit headers=$PROGRAMS/headers-32bit
+	headers arm "$headers"
+	kselftest arm arm-linux-gnueabihf-gcc "$headers" "$out"
+	mv "$out/iommu_msi" "$out/tests"
+	rm -f "$out"/*.*
+	lsmsi arm-linux-gnueabihf-gcc "$out/tests/lsmsi"
 }
 
 modules_state() {
@@ -130,6 +155,14 @@ case ${1:-} in
 		done_with "$PROGRAMS/.programs"
 	fi
 	;;
+32bit)
+	in_lock "$BUILD/.programs.lock"
+	if changed "$PROGRAMS/.32bit" programs_state; then
+		rm -rf "$PROGRAMS"/{,headers-}32bit
+		logged "$LOGDIR/programs-32bit.log" "compiling the programs of 32 bits" build_32bit
+		done_with "$PROGRAMS/.32bit"
+	fi
+	;;
 modules)
 	profile=${2:?}
 	tree=$KTREE objects=$KBUILD/$profile out=$PROGRAMS/$profile
@@ -143,5 +176,5 @@ modules)
 		done_with "$PROGRAMS/.$profile"
 	fi
 	;;
-*) die "programs.sh: unknown argument '$1'" "usage: programs.sh [modules <profile>]" ;;
+*) die "programs.sh: unknown argument '$1'" "usage: programs.sh [modules <profile> | 32bit]" ;;
 esac

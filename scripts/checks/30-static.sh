@@ -14,6 +14,7 @@ check sparse-w1 static_sparse 1200 kernels/base
 check kernel-doc static_kernel_doc 600 prepare/tree
 check doc-example static_doc_example 120 prepare/tree prepare/programs
 check errnos static_errnos 60 prepare/tree
+check layout static_layout 300 prepare/programs
 check kselftest-install static_kselftest_install 300 prepare/programs kernels/base
 
 # Named as seen from each other like every kernel's tree and object directory
@@ -157,6 +158,43 @@ static_doc_example() {
 
 static_errnos() {
 	scripts/checks/errnos.py "$KTREE" tools/testing/selftests/iommu_msi scripts/checks/errnos-untested
+}
+
+# What user space hands over has one layout, whatever a pointer is and however a u64 is
+# aligned: there is no other entry for programs of 32 bits.
+STRUCTS=(iommu_ioas_msi_window iommu_msi_info vfio_iommu_type1_info_cap_msi_aperture
+	vfio_iommu_type1_dma_map)
+static_layout() {
+	local arch
+	scripts/programs.sh 32bit
+	layout headers aarch64-linux-gnu-gcc >"$CHECK_DIR/arm64"
+	layout headers-32bit arm-linux-gnueabihf-gcc >"$CHECK_DIR/arm"
+	layout headers-32bit x86_64-linux-gnu-gcc -m32 >"$CHECK_DIR/i386"
+	[ -s "$CHECK_DIR/arm64" ] || die "no member is found"
+	for arch in arm i386; do
+		diff "$CHECK_DIR/arm64" "$CHECK_DIR/$arch" || die "a program for $arch has another layout"
+	done
+}
+# layout <headers> <compiler...>: where each member begins and how long it is
+layout() {
+	local headers=$BUILD/programs/$1/include struct member
+	local show='asm("@%s %%c0 %%c1" :: "i"(%s), "i"(sizeof(%s)));\n'
+	shift
+	{
+		printf '#include <linux/%s.h>\n' iommufd vfio
+		echo 'void layout(void) {'
+		for struct in "${STRUCTS[@]}"; do
+			# shellcheck disable=SC2059
+			printf "$show" "$struct" 0 "struct $struct"
+			sed -n "/^struct $struct {/,/^};/s/.*[[:space:]]\([a-z0-9_]*\);.*/\1/p" \
+				"$headers"/linux/{iommufd,vfio}.h | while IFS= read -r member; do
+				# shellcheck disable=SC2059
+				printf "$show" "$struct.$member" "__builtin_offsetof(struct $struct, $member)" \
+					"((struct $struct *)0)->$member"
+			done
+		done
+		echo '}'
+	} | "$@" -S -O2 -isystem "$headers" -x c -o - - | sed -n 's/.*@\([a-z0-9_.]* [0-9]* [0-9]*\)$/\1/p'
 }
 
 # What make kselftest-install makes of the selftests: programs.sh has called it for
