@@ -124,7 +124,9 @@ vhost_vdpa_guest() {
 	rm -rf "$host"
 	guest_root base "$host" "$CHECK_DIR" vdpa-guest "$BUILD/programs/root/demo/vdpa-demo"
 	cp "$BUILD/programs/root/demo/vdpa-demo" "$host/demo/"
+	# The guest's memory may be in as many pieces as it has pages
 	scripts/boot.sh --profile base --kvm "${VDPA_DEVICE[@]}" --add "$host" --run 'sh /demo/host 3 vdpa' \
+		--append vhost_vdpa.max_iotlb_entries=65536 \
 		--log "$CHECK_DIR/machine.log" --timeout 240
 	tools/boot/vdpa-report "$CHECK_DIR/machine.log"
 }
