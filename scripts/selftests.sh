@@ -57,6 +57,9 @@ TWO_CONTROLLERS=("${LS_SCFG_NODE[@]}" --append iommufd.allow_unsafe_interrupts=1
 TWO_CONTROLLERS_ITS=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/its@8080000 phandle 9001')
 TWO_CONTROLLERS_V2M=("${TWO_CONTROLLERS[@]}" --fdt '-tx /intc@8000000/v2m@8020000 phandle 9001')
 TESTS_TWO_CONTROLLERS=(iommu_msi_controllers_test)
+TESTS_32BIT=(iommu_msi_attack_test,-v,type1 iommu_msi_test,-v,type1 iommu_msix_test,-v,type1
+	iommu_msi_share_test,-v,type1 iommu_msi_modules_test iommu_msi_full_test,-v,type1
+	iommu_msi_window_test,-v,type1,-f,type1)
 # Two functions in one group; firmware reserves what is the window's first page elsewhere
 # for the second alone
 GROUP_RESERVED=(--device 'edu,addr=5.0,multifunction=on' --device 'edu,addr=5.1'
@@ -69,6 +72,9 @@ GROUP_RESERVED=(--device 'edu,addr=5.0,multifunction=on' --device 'edu,addr=5.1'
 	--fdt '-c /reserved-memory/edu' --fdt '-tx /reserved-memory/edu phandle 9004'
 	--fdt '-tx /reserved-memory/edu iommu-addresses 9003 2000000 0 8000000 0 1000')
 TESTS_GROUP=(iommu_msi_group_test)
+# A device of five vectors that a driver in the kernel can have raised
+DYNAMIC=(--device e1000e,addr=7,romfile=)
+TESTS_DYNAMIC=(iommu_msi_dynamic_test)
 # An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 

@@ -69,6 +69,14 @@ faults_smmuv2() {
 	walked debug v2m smmuv2 1 'VECTORS=3' "${TESTS_WALKED_FAULTS[@]}"
 }
 
+# Programs of 32 bits on a kernel of 64. iommufd, also that of the base, has no calls
+# for them.
+programs_32bit() {
+	local EXTRA=(--add "$BUILD/programs/32bit")
+	scripts/programs.sh 32bit
+	machine base its smmuv3 180 '' "${TESTS_32BIT[@]}"
+}
+
 # With a thread a CPU, for races
 debug_its() {
 	local EXTRA=(--threads) SUITES=1
@@ -141,6 +149,16 @@ group_reserved_v2m() {
 	machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"
 }
 
+# A driver in the kernel adds vectors
+dynamic_its() {
+	local EXTRA=("${DYNAMIC[@]}")
+	machine base its smmuv3 120 '' "${TESTS_DYNAMIC[@]}"
+}
+dynamic_v2m() {
+	local EXTRA=("${DYNAMIC[@]}")
+	machine base v2m smmuv3 120 '' "${TESTS_DYNAMIC[@]}"
+}
+
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
 killed() {
@@ -196,10 +214,13 @@ NEEDS=(prepare/root prepare/programs)
 check smmuv3-its base_its 300 kernels/base "${NEEDS[@]}"
 check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
+check 32bit-smmuv3-its programs_32bit 300 kernels/base "${NEEDS[@]}"
 check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
 check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"
 check group-reserved-its group_reserved_its 300 kernels/base "${NEEDS[@]}"
 check group-reserved-v2m group_reserved_v2m 300 kernels/base "${NEEDS[@]}"
+check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
+check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
 check smmuv2-v2m smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its-stage2 smmuv2_its_stage2 300 kernels/base "${NEEDS[@]}"
