@@ -535,11 +535,10 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 
 	ret = iommu_map(cookie->domain, doorbell->iova, pa, doorbell->size,
 			prot, GFP_KERNEL);
-	if (ret) {
-		if (at && !cookie->attached && ret != -ENOMEM)
-			ret = -EAGAIN;
+	if (ret && ret != -ENOMEM && at && !cookie->attached)
+		ret = -EAGAIN;
+	if (ret)
 		goto err_free;
-	}
 	bitmap_set(cookie->used, first, pages);
 	cookie->used_pages += pages;
 	ret = iommu_msi_publish_doorbell(doorbell);
@@ -634,10 +633,10 @@ static void iommu_msi_put_locked(struct iommu_msi_doorbell *doorbell)
 /*
  * Maps the doorbell in the aperture of @cookie, or takes one more reference on
  * it, for a binding. @at is where @addr must be mapped, or NULL if that does not
- * matter; -EINVAL is for what the aperture does not have free. -EAGAIN is for
- * what the driver refuses to map in a domain that no device has been attached to
- * yet, which it may not have finished. -ESTALE says that the domain is gone. Else
- * as iommu_msi_get_doorbell_iova().
+ * matter; -EINVAL is for what the aperture does not have free. -ESTALE says that
+ * the domain is gone. Else as iommu_msi_get_doorbell_iova().
+ * -EAGAIN is for what the driver refuses to map before a device is attached: it
+ * may finish the domain then.
  */
 struct iommu_msi_doorbell *
 iommu_msi_get_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
