@@ -188,11 +188,11 @@ modules() {
 	lib=$CHECK_DIR/root/lib/modules/$(cat "$KBUILD/$profile/include/config/kernel.release")
 	mkdir -p "$lib"
 	(cd "$KBUILD/$profile" && sed 's/o$/ko/' modules.order | xargs cp -t "$lib")
-	EXTRA=(--add "$CHECK_DIR/root")
+	EXTRA=(--add "$CHECK_DIR/root" "${@:5}")
 	machine "$profile" "$1" "$3" 300 "$4"
 	rm -r "$CHECK_DIR/root"
 }
-modules_its()    { modules its arm_smmu_v3 smmuv3 ''; }
+modules_its()    { modules its arm_smmu_v3 smmuv3 "VDPA_TEST=${TESTS_VDPA[*]}" "${VDPA_DEVICE[@]}"; }
 modules_v2m()    { modules v2m arm_smmu_v3 smmuv3 'VECTORS=32'; }
 modules_virtio() { modules its virtio_iommu virtio 'DOORBELLS=0'; }
 
