@@ -313,7 +313,7 @@ smmu_steps() {
 		[ "$step" != own ] || echo "demo: interrupts $way own 100 100"
 	done
 }
-smmu_report() { smmu_log | sed "$1" | tools/boot/smmu-report -v gic=its -v iommu=smmuv2 -; }
+smmu_report() { smmu_log | sed "$1" | tools/boot/smmu-report -v gic=its -v iommu=smmuv2 -v stage=1 -; }
 
 harness_report_smmu() {
 	local change said
