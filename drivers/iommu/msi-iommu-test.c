@@ -1187,6 +1187,18 @@ static void test_desc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 0);
 }
 
+/* A descriptor has fewer than 64 bits for the page of an IOVA */
+static void test_desc_highest(struct kunit *test)
+{
+	struct fixture *f = fixture_attach(test);
+
+	KUNIT_ASSERT_EQ(test, iommu_msi_set_aperture(f->domain, U64_MAX - SZ_1M + 1,
+						     U64_MAX), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&f->desc, f->dev, DOORBELL), 0);
+	KUNIT_EXPECT_GE(test, message_of(&f->desc, DOORBELL), U64_MAX - SZ_1M + 1);
+	iommu_msi_release_desc(&f->desc);
+}
+
 /* Registers on both of a doorbell's pages, in this order or backwards */
 static void bind_extent(struct kunit *test, bool backwards)
 {
@@ -1797,7 +1809,10 @@ static void test_highest_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, highest(test, f->dev, top - 1, top - 1), top - SZ_2M);
 	mock.relaxable = false;
 
-	/* What the IOMMU reaches, at either end */
+	/* What the bus passes, and what the IOMMU reaches, at either end */
+	f->dev->bus_dma_limit = BIT_ULL(40) - 1;
+	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), BIT_ULL(40) - SZ_1M);
+	f->dev->bus_dma_limit = 0;
 	geometry->aperture_start = top - SZ_1M;
 	KUNIT_EXPECT_EQ(test, highest(test, f->dev, 0, 0), top - SZ_1M);
 	geometry->aperture_start += SZ_4K;
@@ -2806,6 +2821,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_cookie_api_refs),
 	KUNIT_CASE(test_desc_outlives_domain),
 	KUNIT_CASE(test_desc),
+	KUNIT_CASE(test_desc_highest),
 	KUNIT_CASE(test_desc_extent),
 	KUNIT_CASE(test_desc_fails),
 	KUNIT_CASE(test_desc_untranslated),

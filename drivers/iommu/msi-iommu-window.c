@@ -587,7 +587,7 @@ EXPORT_SYMBOL_NS_GPL(iommu_msi_get_resv_region, IOMMU_MSI);
  *
  * Context: Process context. May sleep.
  * Return: the highest 1 MiB, at or above 4 GiB, that iommu_msi_check_window() lets
- * pass, that @dev and @domain reach, and that meets nothing reserved nor a window of
+ * pass, that @dev, its bus and @domain reach, and that meets nothing reserved nor a window of
  * the PCI host bridge; unset if there is none, or if MSIs are not translated.
  */
 struct range iommu_msi_highest_window(const struct iommu_domain *domain,
@@ -605,6 +605,9 @@ struct range iommu_msi_highest_window(const struct iommu_domain *domain,
 	if (!iommu_dev_translates_msi(dev))
 		return none;
 
+	/* Firmware may say that the bus passes less than the IOMMU translates */
+	if (dev->bus_dma_limit)
+		search.reach.end = min(search.reach.end, dev->bus_dma_limit);
 	iommu_get_resv_regions(dev, &regions);
 	search.regions = &regions;
 	iommu_msi_search_begin(&search);

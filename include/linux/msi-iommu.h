@@ -194,6 +194,7 @@ static inline void iommu_msi_unregister_doorbells(struct irq_domain *domain)
 {
 }
 
+#ifdef CONFIG_IOMMU_API
 /* No irqchip maps a doorbell there; what is reserved stays as it always was */
 static inline void iommu_msi_get_resv_region(struct device *dev,
 					     struct list_head *head,
@@ -207,6 +208,7 @@ static inline void iommu_msi_get_resv_region(struct device *dev,
 	if (region)
 		list_add_tail(&region->list, head);
 }
+#endif
 
 static inline void iommu_msi_survey_init(struct iommu_msi_survey *survey,
 					 unsigned long page_size,

@@ -12,6 +12,7 @@ check arm-lpae builds_arm 1200 prepare/tree
 check nomsi builds_nomsi 1200 builds/arm-lpae
 check 32bit builds_32bit 900 prepare/tree
 check x86_64 builds_x86_64 900 prepare/tree
+check noapi builds_noapi 900 prepare/tree
 check clang builds_clang 900 prepare/tree
 
 # build <arch> <name> <targets, in one word> <fragments...>; FROM names the build
@@ -70,6 +71,12 @@ builds_x86_64() {
 	mapfile -t dirs < <({ touched_dirs; printf '%s\n' drivers/vdpa/ drivers/vhost/; } | sort -u)
 	build x86_64 x86_64 "${dirs[*]}" "$CONFIGS/x86_64.config"
 	modpost_dirs x86_64 "$KBUILD/check-x86_64" '' "${dirs[@]}"
+}
+# A machine without any IOMMU has MSIs, and vDPA devices of software.
+builds_noapi() {
+	build x86_64 noapi 'kernel/irq/ drivers/pci/msi/ drivers/vdpa/ drivers/vhost/ virt/' \
+		"$CONFIGS/noapi.config"
+	! grep -q '^CONFIG_IOMMU_API=y' "$KBUILD/check-noapi/.config" || die "something needs an IOMMU"
 }
 builds_clang() {
 	build clang clang "$(touched_dirs | paste -sd' ')" \

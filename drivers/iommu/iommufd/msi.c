@@ -215,13 +215,8 @@ static int iommufd_hwpt_setup_msi(struct iommufd_hwpt_paging *hwpt_paging,
 
 err_unreserve:
 	__iopt_remove_reserved_iova(iopt, hwpt_paging);
-	/*
-	 * The domain was made for a device whose MSIs are not translated:
-	 * incompatible. Without CONFIG_IOMMU_MSI nothing is lost but MSIs.
-	 */
-	if (rc == -ENODEV)
-		return IS_ENABLED(CONFIG_IOMMU_MSI) ? -EINVAL : 0;
-	return rc;
+	/* The domain was made for a device whose MSIs are not translated */
+	return rc == -ENODEV ? -EINVAL : rc;
 }
 
 /*
