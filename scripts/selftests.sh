@@ -11,6 +11,7 @@ TESTS_TRANSLATED=(iommu_msi_full_test iommu_msi_window_test iommu_msi_container_
 # queue does not arrive any more once a device has had 32 vectors
 TESTS_SMMU=(iommu_msi_attack_test)
 TESTS_BYPASS=(iommu_msi_bypass_test)
+TESTS_NOIOMMU=(iommu_msi_noiommu_test)	# with DISK=no: the disk has no IOMMU either
 # Where an SMMU's registers are memory (smmu.sh). A walker tells from them where
 # interrupts go. This SMMU does not translate, so tests that have a disk use memory
 # are left out: some cases of iommu_msix_test, and iommu_msi_attack_test.

@@ -36,6 +36,9 @@ base_its()    { machine base its smmuv3 180 ''; }
 base_v2m()    { machine base v2m smmuv3 180 'VECTORS=32'; }
 base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
 
+noiommu_its() { machine base its none 120 'DISK=no' "${TESTS_NOIOMMU[@]}"; }
+noiommu_v2m() { machine base v2m none 120 'DISK=no' "${TESTS_NOIOMMU[@]}"; }
+
 # walked <profile> <gic> <iommu> <stage> <environment> [tests...]: by a driver whose
 # SMMU is memory
 walked() {
@@ -214,6 +217,8 @@ NEEDS=(prepare/root prepare/programs)
 check smmuv3-its base_its 300 kernels/base "${NEEDS[@]}"
 check smmuv3-v2m base_v2m 300 kernels/base "${NEEDS[@]}"
 check virtio-its base_virtio 300 kernels/base "${NEEDS[@]}"
+check noiommu-its noiommu_its 300 kernels/base "${NEEDS[@]}"
+check noiommu-v2m noiommu_v2m 300 kernels/base "${NEEDS[@]}"
 check 32bit-smmuv3-its programs_32bit 300 kernels/base "${NEEDS[@]}"
 check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
 check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"

@@ -100,6 +100,23 @@ void space_close(struct space *space)
 	space->fd = -1;
 }
 
+/* The group that VFIO makes for a device without an IOMMU */
+static bool device_without_iommu(const char *bdf)
+{
+	char name[16] = "";
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), DEVICES "%s/iommu_group/name", bdf);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	fclose(file);
+	return !strncmp(name, "vfio-noiommu", 12);
+}
+
 int device_group(const char *bdf, char *path, size_t size)
 {
 	char dir[128], link[256];
@@ -110,7 +127,8 @@ int device_group(const char *bdf, char *path, size_t size)
 	if (n < 0)
 		return -errno;
 	link[n] = '\0';
-	snprintf(path, size, "/dev/vfio%.64s", strrchr(link, '/'));
+	snprintf(path, size, "/dev/vfio/%s%.64s",
+		 device_without_iommu(bdf) ? "noiommu-" : "", strrchr(link, '/') + 1);
 	return 0;
 }
 
@@ -146,7 +164,8 @@ static int open_type1(struct device *dev, const char *bdf)
 	if (ret)
 		return ret;
 	if (!dev->space->ready) {
-		if (ioctl(dev->space->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		if (ioctl(dev->space->fd, VFIO_SET_IOMMU,
+			  device_without_iommu(bdf) ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
 			return -errno;
 		dev->space->ready = true;
 	}
