@@ -14,7 +14,8 @@ TESTS_BYPASS=(iommu_msi_bypass_test)
 TESTS_NOIOMMU=(iommu_msi_noiommu_test)	# with DISK=no: the disk has no IOMMU either
 # Where an SMMU's registers are memory (smmu.sh). A walker tells from them where
 # interrupts go. This SMMU does not translate, so tests that have a disk use memory
-# are left out: some cases of iommu_msix_test, and iommu_msi_attack_test.
+# are left out: some cases of iommu_msix_test, iommu_msi_attack_test, and
+# iommu_msi_vdpa_test. So are the examples, whose message must go through their window.
 #
 # The driver finishes a domain at its first attach. Before that the domain has no IOVA,
 # and iommufd, also that of the base, can add it to an empty IOAS alone. So these are
@@ -68,9 +69,9 @@ GROUP_RESERVED=(--device 'edu,addr=5.0,multifunction=on' --device 'edu,addr=5.1'
 	--fdt '-tx /pcie@10000000/edu@5,1 reg 2900 0 0 0 0'
 	--fdt '-tx /pcie@10000000/edu@5,1 phandle 9003'
 	--fdt '-tx /pcie@10000000/edu@5,1 memory-region 9004'
-	--fdt '-c /reserved-memory' --fdt '-tx /reserved-memory #address-cells 2'
+	--fdt '-cp /reserved-memory/edu' --fdt '-tx /reserved-memory #address-cells 2'
 	--fdt '-tx /reserved-memory #size-cells 2' --fdt '-tx /reserved-memory ranges'
-	--fdt '-c /reserved-memory/edu' --fdt '-tx /reserved-memory/edu phandle 9004'
+	--fdt '-tx /reserved-memory/edu phandle 9004'
 	--fdt '-tx /reserved-memory/edu iommu-addresses 9003 2000000 0 8000000 0 1000')
 TESTS_GROUP=(iommu_msi_group_test)
 # A device of five vectors that a driver in the kernel can have raised

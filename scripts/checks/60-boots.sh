@@ -32,6 +32,14 @@ machine() {
 	return "$status"
 }
 
+# beside <array of boot.sh's arguments> <machine or walked...>
+beside() {
+	local -n arguments=$1
+	local EXTRA=("${arguments[@]}")
+	shift
+	"$@"
+}
+
 base_its()    { machine base its smmuv3 180 ''; }
 base_v2m()    { machine base v2m smmuv3 180 'VECTORS=32'; }
 base_virtio() { machine base its virtio 180 'DOORBELLS=0'; }
@@ -63,14 +71,13 @@ k64_smmuv1_its()    { walked 64k its smmuv1 2 '' iommu_msi_smmu_test; }
 k64_smmuv2_v2m()    { walked 64k v2m smmuv2 2 'VECTORS=32' "${TESTS_EXPOSURE[@]}" iommu_msi_smmu_test; }
 # The only format of a v1 has pages of 4K
 k64_smmuv1_v2m()    { walked 64k v2m smmuv1 2 'VECTORS=32' iommu_msi_smmu_test; }
-smmuv2_few() {
-	local EXTRA=("${DISK_OF_FEW[@]}")
-	walked base its smmuv2 1 'VECTORS=3 NVME=0000:00:04.0 KILLS=200' "${TESTS_WALKED_FEW[@]}"
+smmuv2_few() { beside DISK_OF_FEW walked base its smmuv2 1 'VECTORS=3 NVME=0000:00:04.0 KILLS=200' "${TESTS_WALKED_FEW[@]}"; }
+# A group with something reserved for one device, and a driver that adds vectors
+smmuv2_more() {
+	local EXTRA=("${GROUP_RESERVED[@]}" "${DYNAMIC[@]}")
+	machine base its smmuv2 180 'WALKER=1' "${TESTS_GROUP[@]}" "${TESTS_DYNAMIC[@]}"
 }
-faults_smmuv2() {
-	local EXTRA=("${DISK_OF_FEW[@]}")
-	walked debug v2m smmuv2 1 'VECTORS=3' "${TESTS_WALKED_FAULTS[@]}"
-}
+faults_smmuv2() { beside DISK_OF_FEW walked debug v2m smmuv2 1 'VECTORS=3' "${TESTS_WALKED_FAULTS[@]}"; }
 
 # Programs of 32 bits on a kernel of 64. iommufd, also that of the base, has no calls
 # for them.
@@ -93,14 +100,8 @@ k64_its() {
 k64_v2m()     { machine 64k v2m smmuv3 180 '' "${TESTS_EXPOSURE[@]}"; }
 
 # Every allocation fails once, and every step, of whatever sets up an interrupt
-faults_its() {
-	local EXTRA=("${DISK_OF_FEW[@]}")
-	machine debug its smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"
-}
-faults_v2m() {
-	local EXTRA=("${DISK_OF_FEW[@]}")
-	machine debug v2m smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"
-}
+faults_its() { beside DISK_OF_FEW machine debug its smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"; }
+faults_v2m() { beside DISK_OF_FEW machine debug v2m smmuv3 1500 'VECTORS=3' "${TESTS_FAULTS[@]}"; }
 
 faults_ls_scfg() {
 	local EXTRA=("${DISK_OF_FEW[@]}" "${LS_SCFG[@]}") RUN=/tests/iommu_msi_step_test
@@ -108,24 +109,12 @@ faults_ls_scfg() {
 }
 
 # Doorbells of two MSI controllers in one domain
-two_controllers_its() {
-	local EXTRA=("${TWO_CONTROLLERS_ITS[@]}")
-	machine base its smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"
-}
-two_controllers_v2m() {
-	local EXTRA=("${TWO_CONTROLLERS_V2M[@]}")
-	machine base v2m smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"
-}
+two_controllers_its() { beside TWO_CONTROLLERS_ITS machine base its smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"; }
+two_controllers_v2m() { beside TWO_CONTROLLERS_V2M machine base v2m smmuv3 120 '' "${TESTS_TWO_CONTROLLERS[@]}"; }
 
 # A device that vhost-vdpa owns
-vhost_vdpa_its() {
-	local EXTRA=("${VDPA_DEVICE[@]}")
-	machine base its smmuv3 180 '' "${TESTS_VDPA[@]}"
-}
-vhost_vdpa_v2m() {
-	local EXTRA=("${VDPA_DEVICE[@]}")
-	machine base v2m smmuv3 180 'ISOLATED=0' "${TESTS_VDPA[@]}"
-}
+vhost_vdpa_its() { beside VDPA_DEVICE machine base its smmuv3 180 '' "${TESTS_VDPA[@]}"; }
+vhost_vdpa_v2m() { beside VDPA_DEVICE machine base v2m smmuv3 180 'ISOLATED=0' "${TESTS_VDPA[@]}"; }
 
 # A KVM guest's network device
 vhost_vdpa_guest() {
@@ -143,24 +132,12 @@ vhost_vdpa_guest() {
 }
 
 # A group that has something reserved for one of its devices
-group_reserved_its() {
-	local EXTRA=("${GROUP_RESERVED[@]}")
-	machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"
-}
-group_reserved_v2m() {
-	local EXTRA=("${GROUP_RESERVED[@]}")
-	machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"
-}
+group_reserved_its() { beside GROUP_RESERVED machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"; }
+group_reserved_v2m() { beside GROUP_RESERVED machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"; }
 
 # A driver in the kernel adds vectors
-dynamic_its() {
-	local EXTRA=("${DYNAMIC[@]}")
-	machine base its smmuv3 120 '' "${TESTS_DYNAMIC[@]}"
-}
-dynamic_v2m() {
-	local EXTRA=("${DYNAMIC[@]}")
-	machine base v2m smmuv3 120 '' "${TESTS_DYNAMIC[@]}"
-}
+dynamic_its() { beside DYNAMIC machine base its smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
+dynamic_v2m() { beside DYNAMIC machine base v2m smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
 
 # A process is killed at any point, a thousand times; less often with KASAN. The
 # machines with an ITS have a thread a CPU.
@@ -231,6 +208,7 @@ check smmuv2-v2m smmuv2_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its-stage2 smmuv2_its_stage2 300 kernels/base "${NEEDS[@]}"
 check smmuv2-v2m-stage2 smmuv2_v2m_stage2 300 kernels/base "${NEEDS[@]}"
 check smmuv2-few smmuv2_few 300 kernels/base "${NEEDS[@]}"
+check smmuv2-more smmuv2_more 300 kernels/base "${NEEDS[@]}"
 check smmuv1-its smmuv1_its 300 kernels/base "${NEEDS[@]}"
 check smmuv1-v2m smmuv1_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-smmuv3-its debug_its 1200 kernels/debug "${NEEDS[@]}"
