@@ -2654,9 +2654,9 @@ static unsigned int fail_from(struct kunit *test, bool all,
 }
 
 /*
- * At least @expected calls must fail with one allocation; debugging makes some
- * of its own between those of the call, which may hide one or two. What tries
- * again fails when all do.
+ * With all allocations failing from some one on, at least @expected calls fail.
+ * With one alone, only the first is sure to be met: debugging allocates, too,
+ * and not the same number each time.
  */
 static void fail_each(struct kunit *test, unsigned int expected,
 		      int (*call)(struct kunit *test),
@@ -2670,7 +2670,7 @@ static void fail_each(struct kunit *test, unsigned int expected,
 	all = fail_from(test, true, call, undo);
 	failslab_setup(false);
 
-	KUNIT_EXPECT_GE(test, one, expected);
+	KUNIT_EXPECT_GT(test, one, 0);
 	KUNIT_EXPECT_GE(test, all, expected);
 }
 
