@@ -6,10 +6,13 @@
 # so that each commit costs what it changes.
 
 . "$ROOT/scripts/checks/common.sh"
+. "$ROOT/scripts/initramfs.sh"
 . "$ROOT/scripts/selftests.sh"
 
 one_by_one
 check commits-build static_commits 2000 prepare/tree prepare/root builds/modules
+check setups static_setups 7200 prepare/root prepare/programs
+by_name setups
 check sparse-w1 static_sparse 1200 kernels/base
 check kernel-doc static_kernel_doc 600 prepare/tree
 check doc-example static_doc_example 120 prepare/tree prepare/programs
@@ -57,8 +60,7 @@ static_commits() {
 	local commit dirs title n=0 since=0 commits targets ends WALK_OUT=$KBUILD/walk/commits
 	mapfile -t dirs < <(touched_dirs)
 	mapfile -t commits < <(kgit rev-list base..msi-iommu -- . ':!Documentation' ':!MAINTAINERS')
-	ends=$(kgit rev-list --reverse base..msi-iommu |
-		awk 'NR == FNR { last[$3]; next } FNR in last' <(series_groups) -)
+	ends=$(group_ends)
 	walk_tree "${commits[0]}"
 	if [ ! -e "$WALK_OUT/.config" ]; then
 		adopt "$KBUILD/check-modules" "$KTREE" "$WALK_OUT" "$WALK"
@@ -79,6 +81,11 @@ static_commits() {
 		[ "$n" -gt 1 ] || all_compiled
 	done
 }
+# The last commit of each group, in order
+group_ends() {
+	kgit rev-list --reverse base..msi-iommu |
+		awk 'NR == FNR { last[$3]; next } FNR in last' <(series_groups) -
+}
 boots() {
 	local log=$CHECK_DIR/boot-$1.log
 	scripts/boot.sh --profile walk/commits --append "$KUNIT" --run true --log "$log" --timeout 180 || return
@@ -87,6 +94,37 @@ boots() {
 		cp "$log" "${log%log}ktap"
 		suites_ran "$log"
 	fi
+}
+
+# What works on the base works at the end of each group, on machines of several kinds,
+# by programs that ask for nothing new. Only for who names it.
+SETUPS=('smmuv3-its its smmuv3' 'smmuv3-v2m v2m smmuv3 VECTORS=32' 'virtio-its its virtio'
+	'noiommu-its its none DISK=no')
+TESTS_SETUPS=(iommu_msi_test,-f,edu iommu_msix_test,-T,dynamic iommu_msi_share_test,-f,pair)
+static_setups() {
+	local commit n=0 name gic iommu environment tests host=$CHECK_DIR/host
+	local WALK_OUT=$KBUILD/walk/setups WALK_CONFIG=(configs/base.config configs/kunit.config)
+	scripts/programs.sh
+	for commit in $(kgit rev-parse base) $(group_ends); do
+		echo "== $(kgit show -s --format='%h %s' "$commit")"
+		walk_to "$commit"
+		kmake arm64 "$WALK" "$WALK_OUT" Image || die "$commit does not build"
+		while read -r name gic iommu environment; do
+			tests=("${TESTS_SETUPS[@]}")
+			[ "$iommu" != none ] || tests=("${TESTS_NOIOMMU[@]}")
+			setup "$n-$name" --gic "$gic" --iommu "$iommu" --add "$BUILD/programs/root" \
+				--run "DOORBELLS=unknown $environment sh /tests/run-tests ${tests[*]}"
+			cp "$CHECK_DIR/$n-$name.log" "$CHECK_DIR/$n-$name.ktap"
+		done < <(printf '%s\n' "${SETUPS[@]}")
+		guest_root walk/setups "$host" "$CHECK_DIR"
+		setup "$n-guest-its" --gic its --kvm --add "$host" --run 'sh /demo/host 3'
+		setup "$n-guest-v2m" --gic v2m --kvm --add "$host" --run 'sh /demo/host 2'
+		n=$((n + 1))
+	done
+}
+setup() {
+	scripts/boot.sh --profile walk/setups "${@:2}" --log "$CHECK_DIR/$1.log" --timeout 300 ||
+		die "what works on the base does not, after so many groups: $1" "" "$CHECK_DIR/$1.log"
 }
 # A file that no configuration compiles is not checked by this.
 all_compiled() {

@@ -28,8 +28,9 @@ int doorbells_count(void);
  */
 bool nothing_left(const char *who);
 
-/* @n where doorbells are translated. With DOORBELLS=0 in the environment, 0:
- * the hypervisor lets messages pass by the IOMMU.
+/* @n where doorbells are translated. With DOORBELLS=0 in the environment, 0: the
+ * hypervisor lets messages pass by the IOMMU. So with DOORBELLS=unknown: the kernel
+ * may keep no account of them, and what it has is not looked at.
  */
 int translated(int n);
 
