@@ -26,11 +26,11 @@ static void show_window(struct seq_file *m, struct iommu_msi_cookie *cookie)
 static void show_doorbells(struct seq_file *m, struct iommu_msi_cookie *cookie)
 {
 	struct iommu_msi_doorbell *doorbell;
-	unsigned long pfn;
+	unsigned long index;
 
-	xa_for_each(&cookie->doorbells, pfn, doorbell) {
+	xa_for_each(&cookie->doorbells, index, doorbell) {
 		/* All pages of a doorbell are in there */
-		if (pfn != doorbell->pa >> cookie->pgshift)
+		if (index != iommu_msi_index(cookie, doorbell->pa))
 			continue;
 		seq_printf(m, "doorbell %u 0x%016llx 0x%016llx 0x%zx %u\n",
 			   cookie->id, (u64)doorbell->pa, (u64)doorbell->iova,

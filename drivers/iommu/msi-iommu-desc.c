@@ -11,6 +11,7 @@
  */
 #define pr_fmt(fmt) "iommu-msi: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
@@ -278,16 +279,18 @@ iommu_msi_next_binding(const struct iommu_msi_group *msi, bool mapped)
 
 /*
  * Maps what the bindings stand for in the next domain, by its @cookie, where the
- * messages point. With @must it is an error if something that is mapped now
- * cannot be mapped there, and nothing else is mapped.
+ * messages point; NULL is a domain that has nothing mapped. With @must it is an
+ * error if something that is mapped now cannot be mapped there, and nothing else is
+ * mapped.
  */
-static int iommu_msi_map_next(struct iommu_msi_group *msi,
-			      struct iommu_msi_cookie *cookie, bool must)
+int iommu_msi_map_next(struct iommu_msi_group *msi,
+		       struct iommu_msi_cookie *cookie, bool must)
 {
 	struct iommu_msi_binding *binding;
 	struct iommu_msi_doorbell *next;
 	dma_addr_t at;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommu_msi_map_next, msi, cookie, must);
 	for (;;) {
 		spin_lock(&msi->lock);
 		binding = iommu_msi_next_binding(msi, must);
@@ -298,8 +301,11 @@ static int iommu_msi_map_next(struct iommu_msi_group *msi,
 			return 0;
 
 		at = binding->pa + binding->offset;
-		next = iommu_msi_get_doorbell(cookie, binding->pa, binding->size,
-					      IOMMU_MSI_PROT, &at);
+		next = ERR_PTR(-EINVAL);
+		if (cookie)
+			next = iommu_msi_get_doorbell(cookie, binding->pa,
+						      binding->size,
+						      IOMMU_MSI_PROT, &at);
 
 		spin_lock(&msi->lock);
 		binding->next = next;
@@ -307,16 +313,6 @@ static int iommu_msi_map_next(struct iommu_msi_group *msi,
 		if (must && IS_ERR(next) && next != ERR_PTR(-EAGAIN))
 			return PTR_ERR(next);
 	}
-}
-
-static bool iommu_msi_is_bound(struct iommu_msi_group *msi)
-{
-	bool bound;
-
-	spin_lock(&msi->lock);
-	bound = iommu_msi_next_binding(msi, true);
-	spin_unlock(&msi->lock);
-	return bound;
 }
 
 /*
@@ -330,16 +326,13 @@ static bool iommu_msi_is_bound(struct iommu_msi_group *msi)
  */
 int iommu_msi_carry_over(struct iommu_msi_group *msi, struct iommu_domain *domain)
 {
-	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
 	int ret;
 
 	/* Nothing but another paging domain could translate the messages */
 	if (domain == msi->domain || domain->type != IOMMU_DOMAIN_UNMANAGED)
 		return 0;
-	if (!cookie)
-		return iommu_msi_is_bound(msi) ? -EINVAL : 0;
 
-	ret = iommu_msi_map_next(msi, cookie, true);
+	ret = iommu_msi_map_next(msi, iommu_msi_cookie(domain), true);
 	if (!ret)
 		return 0;
 	iommu_msi_keep(msi);
@@ -353,10 +346,7 @@ int iommu_msi_carry_over(struct iommu_msi_group *msi, struct iommu_domain *domai
  */
 void iommu_msi_map_ahead(struct iommu_msi_group *msi, struct iommu_domain *domain)
 {
-	struct iommu_msi_cookie *cookie = iommu_msi_cookie(domain);
-
-	if (cookie)
-		iommu_msi_map_next(msi, cookie, false);
+	iommu_msi_map_next(msi, iommu_msi_cookie(domain), false);
 }
 
 /*
@@ -436,12 +426,11 @@ void iommu_msi_switch(struct iommu_msi_group *msi, struct iommu_domain *domain)
 		iommu_msi_domain_finished(cookie);
 	iommu_msi_retry(msi);
 	do {
-		if (cookie)
-			iommu_msi_map_next(msi, cookie, false);
+		iommu_msi_map_next(msi, cookie, false);
 
 		spin_lock(&msi->lock);
 		/* What was prepared since is mapped in the domain before */
-		late = cookie && iommu_msi_next_binding(msi, false);
+		late = iommu_msi_next_binding(msi, false);
 		if (!late) {
 			msi->domain = domain;
 			lost = iommu_msi_switch_bindings(msi, translates);

@@ -71,14 +71,6 @@ static int iommu_msi_lowest_number(unsigned long first, unsigned long last)
 	return lowest == INT_MAX ? -ENOENT : lowest;
 }
 
-/* Gives the doorbell page a number for ever; its place has been reserved */
-static void iommu_msi_give_number(unsigned long pfn)
-{
-	if (!xa_load(&iommu_msi_numbers, pfn))
-		__xa_store(&iommu_msi_numbers, pfn,
-			   xa_mk_value(iommu_msi_numbered++), GFP_NOWAIT);
-}
-
 /*
  * The number of the doorbell page that @addr is in; of the lowest one in an IOMMU
  * page of more. What was not registered gets one here. -ENOMEM if it cannot.
@@ -101,7 +93,8 @@ int iommu_msi_number(phys_addr_t addr, unsigned int pgshift)
 	xa_lock(&iommu_msi_numbers);
 	/* Somebody else may have been faster, with a page beside it */
 	if (iommu_msi_lowest_number(first, last) < 0)
-		iommu_msi_give_number(pfn);
+		__xa_store(&iommu_msi_numbers, pfn,
+			   xa_mk_value(iommu_msi_numbered++), GFP_NOWAIT);
 	xa_unlock(&iommu_msi_numbers);
 	return iommu_msi_lowest_number(first, last);
 }
@@ -109,20 +102,15 @@ int iommu_msi_number(phys_addr_t addr, unsigned int pgshift)
 /* One after the other; what cannot be had is numbered when it is first used */
 static void iommu_msi_number_frame(const struct iommu_msi_frame *frame)
 {
-	unsigned long first = frame->first >> IOMMU_MSI_PAGE_SHIFT;
-	unsigned long last = frame->last >> IOMMU_MSI_PAGE_SHIFT;
-	unsigned long pfn;
-	int ret = 0;
+	u64 pages = (frame->last >> IOMMU_MSI_PAGE_SHIFT) -
+		    (frame->first >> IOMMU_MSI_PAGE_SHIFT) + 1;
+	u64 i;
 
-	if (last - first >= IOMMU_MSI_FRAME_PAGES)
+	if (pages > IOMMU_MSI_FRAME_PAGES)
 		return;
-	for (pfn = first; pfn <= last && !ret; pfn++)
-		ret = xa_reserve(&iommu_msi_numbers, pfn, GFP_KERNEL);
-
-	xa_lock(&iommu_msi_numbers);
-	for (pfn = first; pfn <= last && !ret; pfn++)
-		iommu_msi_give_number(pfn);
-	xa_unlock(&iommu_msi_numbers);
+	for (i = 0; i < pages; i++)
+		iommu_msi_number(frame->first + (i << IOMMU_MSI_PAGE_SHIFT),
+				 IOMMU_MSI_PAGE_SHIFT);
 }
 
 /**

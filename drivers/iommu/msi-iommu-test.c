@@ -6,6 +6,7 @@
  * devices are probed, grouped and attached by the core. It keeps its page
  * table in an xarray and notes every call that a page table would choke on.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -457,7 +458,7 @@ static struct iommu_msi_doorbell *find(struct iommu_domain *domain,
 {
 	struct iommu_msi_cookie *cookie = domain->msi_cookie;
 
-	return xa_load(&cookie->doorbells, addr >> cookie->pgshift);
+	return xa_load(&cookie->doorbells, iommu_msi_index(cookie, addr));
 }
 
 /* References on a doorbell: of callers, and one of each group with vectors */
@@ -1594,6 +1595,60 @@ static void test_finish_at_attach(struct kunit *test)
 	iommu_msi_release_desc(&desc);
 }
 
+/*
+ * Vectors that come and go in the middle of a replacement: when that has mapped the
+ * next domain's doorbells for the nth time, of which the last is before the switch
+ */
+static unsigned int vectors_at;
+
+static int map_next_and_vectors(struct iommu_msi_group *msi,
+				struct iommu_msi_cookie *cookie, bool must)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct fixture *f = test->priv;
+	int ret;
+
+	kunit_deactivate_static_stub(test, iommu_msi_map_next);
+	ret = iommu_msi_map_next(msi, cookie, must);
+	if (--vectors_at) {
+		kunit_activate_static_stub(test, iommu_msi_map_next, map_next_and_vectors);
+		return ret;
+	}
+	iommu_msi_release_desc(&f->desc);
+	KUNIT_EXPECT_EQ(test, prepare(&f->desc, f->dev, DOORBELL + SZ_4K), 0);
+	return ret;
+}
+
+static void test_replace_amid(struct kunit *test)
+{
+	struct fixture *f = fixture_window(test);
+	struct iommu_domain *next;
+	struct msi_desc desc;
+	unsigned int nth;
+
+	KUNIT_ASSERT_EQ(test, prepare(&desc, f->dev, DOORBELL), 0);
+	/* Before the switch: to know that it can be, to be there first, to miss nothing */
+	for (nth = 1; nth <= 3; nth++) {
+		KUNIT_ASSERT_EQ(test, prepare(&f->desc, f->dev, DOORBELL + SZ_8K), 0);
+		next = mock_window_for(test, f->dev, WINDOW, WINDOW_END);
+		vectors_at = nth;
+		kunit_activate_static_stub(test, iommu_msi_map_next, map_next_and_vectors);
+		KUNIT_ASSERT_EQ(test, replace(f, next), 0);
+		KUNIT_EXPECT_EQ(test, vectors_at, 0);
+
+		expect_mapped(test, next, message_of(&desc, DOORBELL), DOORBELL);
+		expect_mapped(test, next, message_of(&f->desc, DOORBELL + SZ_4K),
+			      DOORBELL + SZ_4K);
+		KUNIT_EXPECT_EQ(test, refs_of(next, DOORBELL + SZ_8K), 0);
+		KUNIT_EXPECT_EQ(test, f->domain->msi_cookie->used_pages, 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mock.ptes), 2);
+		iommu_msi_release_desc(&f->desc);
+		iommu_domain_free(f->domain);
+		f->domain = next;
+	}
+	iommu_msi_release_desc(&desc);
+}
+
 /* --- windows ------------------------------------------------------------- */
 
 static void test_apertures(struct kunit *test)
@@ -2158,6 +2213,13 @@ static void test_pa_to_va(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msg.address_hi, 0);
 	KUNIT_EXPECT_EQ(test, msg.address_lo, iova + 4);
 	KUNIT_EXPECT_EQ(test, msg.data, 7);
+
+	/* A reader may still have the first page of before: another index */
+	f->domain->msi_cookie->first_pfn ^= 1;
+	msg.address_hi = before.address_hi;
+	msg.address_lo = before.address_lo + SZ_4K;
+	KUNIT_EXPECT_EQ(test, iommu_msi_msg_pa_to_va(f->dev, &msg), -ENOENT);
+	f->domain->msi_cookie->first_pfn ^= 1;
 	iommu_msi_put_doorbell_iova(f->domain, DOORBELL);
 
 	/* Once it is gone the message cannot be rewritten any more */
@@ -2833,6 +2895,7 @@ static struct kunit_case iommu_msi_cases[] = {
 	KUNIT_CASE(test_replace),
 	KUNIT_CASE(test_replace_order),
 	KUNIT_CASE(test_replace_pages),
+	KUNIT_CASE(test_replace_amid),
 	KUNIT_CASE(test_finish_at_attach),
 	KUNIT_CASE(test_apertures),
 	KUNIT_CASE(test_usage),

@@ -412,8 +412,8 @@ static bool iommu_msi_search_area(struct iommu_msi_search *search,
 			window->start = area->last + 1 - IOMMU_MSI_WINDOW_SIZE - offset;
 		window->end = window->start + IOMMU_MSI_WINDOW_SIZE - 1;
 		if (iommu_msi_window_works(search, window) &&
-		    iommu_msi_window_passes(search, window) &&
-		    (doubtful || !iommu_msi_window_doubtful(search, window)))
+		    (doubtful ? iommu_msi_window_passes(search, window) :
+				!iommu_msi_window_doubtful(search, window)))
 			return true;
 	}
 	return false;

@@ -434,44 +434,32 @@ static int iommu_msi_check_page(const struct iommu_msi_cookie *cookie,
 	return first;
 }
 
-static unsigned long iommu_msi_first_pfn(const struct iommu_msi_doorbell *doorbell)
+/*
+ * @entry is what is found for each page of the doorbell from here on: itself, as
+ * nothing else has its pages, or NULL
+ */
+static int iommu_msi_store_pages(const struct iommu_msi_doorbell *doorbell,
+				 struct iommu_msi_doorbell *entry)
 {
-	return doorbell->pa >> doorbell->cookie->pgshift;
-}
+	struct iommu_msi_cookie *cookie = doorbell->cookie;
+	size_t offset;
+	int ret = 0;
 
-static unsigned long iommu_msi_last_pfn(const struct iommu_msi_doorbell *doorbell)
-{
-	return (doorbell->pa + (doorbell->size - 1)) >> doorbell->cookie->pgshift;
-}
-
-/* From here on the doorbell can be found; nothing else has its pages */
-static int iommu_msi_publish_doorbell(struct iommu_msi_doorbell *doorbell)
-{
-	struct xarray *doorbells = &doorbell->cookie->doorbells;
-	unsigned long first = iommu_msi_first_pfn(doorbell);
-	unsigned long last = iommu_msi_last_pfn(doorbell);
-	unsigned long pfn;
-	int ret;
-
-	for (pfn = first; pfn <= last; pfn++) {
-		ret = xa_err(xa_store(doorbells, pfn, doorbell, GFP_KERNEL));
-		if (ret)
-			goto err_erase;
-	}
-	return 0;
-
-err_erase:
-	while (pfn-- > first)
-		xa_erase(doorbells, pfn);
+	for (offset = 0; offset < doorbell->size && !ret; offset += 1UL << cookie->pgshift)
+		ret = xa_err(xa_store(&cookie->doorbells,
+				      iommu_msi_index(cookie, doorbell->pa + offset),
+				      entry, GFP_KERNEL));
 	return ret;
 }
 
+/* Also if only some of its pages could be stored */
 static void iommu_msi_unmap_pages(const struct iommu_msi_doorbell *doorbell)
 {
 	struct iommu_msi_cookie *cookie = doorbell->cookie;
 	dma_addr_t offset = doorbell->iova - cookie->aperture_start;
 	unsigned int pages = doorbell->size >> cookie->pgshift;
 
+	iommu_msi_store_pages(doorbell, NULL);
 	if (iommu_unmap(cookie->domain, doorbell->iova, doorbell->size) !=
 	    doorbell->size) {
 		/* Who is given the IOVA next must not meet what is there */
@@ -486,10 +474,7 @@ static void iommu_msi_unmap_pages(const struct iommu_msi_doorbell *doorbell)
 static void iommu_msi_unmap_doorbell(const struct iommu_msi_doorbell *doorbell)
 {
 	struct iommu_msi_cookie *cookie = doorbell->cookie;
-	unsigned long pfn = iommu_msi_last_pfn(doorbell) + 1;
 
-	while (pfn-- > iommu_msi_first_pfn(doorbell))
-		xa_erase(&cookie->doorbells, pfn);
 	iommu_msi_unmap_pages(doorbell);
 	trace_iommu_msi_unmap(cookie->id, doorbell->pa, doorbell->iova,
 			      doorbell->size,
@@ -506,15 +491,19 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 {
 	phys_addr_t pa = addr & ~(phys_addr_t)((1UL << cookie->pgshift) - 1);
 	u64 pages = ((addr - pa + (size - 1)) >> cookie->pgshift) + 1;
-	unsigned long pfn = pa >> cookie->pgshift;
 	struct iommu_msi_doorbell *doorbell;
 	int first, ret;
+	u64 i;
 
 	if (pages > cookie->total_pages)
 		return ERR_PTR(at ? -EINVAL : -ENOSPC);
+	if (xa_empty(&cookie->doorbells))
+		WRITE_ONCE(cookie->first_pfn, pa >> cookie->pgshift);
 	/* Only a part of the range is mapped already */
-	if (xa_find(&cookie->doorbells, &pfn, pfn + pages - 1, XA_PRESENT))
-		return ERR_PTR(at ? -EINVAL : -EBUSY);
+	for (i = 1; i < pages; i++)
+		if (xa_load(&cookie->doorbells,
+			    iommu_msi_index(cookie, pa + (i << cookie->pgshift))))
+			return ERR_PTR(at ? -EINVAL : -EBUSY);
 	if (at)
 		first = iommu_msi_check_page(cookie, *at - (addr - pa), pages);
 	else
@@ -541,7 +530,7 @@ iommu_msi_map_doorbell(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 		goto err_free;
 	bitmap_set(cookie->used, first, pages);
 	cookie->used_pages += pages;
-	ret = iommu_msi_publish_doorbell(doorbell);
+	ret = iommu_msi_store_pages(doorbell, doorbell);
 	if (ret)
 		goto err_unmap;
 
@@ -591,7 +580,7 @@ iommu_msi_find_or_map(struct iommu_msi_cookie *cookie, phys_addr_t addr,
 		return ERR_PTR(-ESTALE);
 	if (!iommu_msi_doorbell_acceptable(addr, size, prot))
 		return ERR_PTR(-EINVAL);
-	doorbell = xa_load(&cookie->doorbells, addr >> cookie->pgshift);
+	doorbell = xa_load(&cookie->doorbells, iommu_msi_index(cookie, addr));
 	if (doorbell) {
 		offset = addr - doorbell->pa;
 		if (doorbell->prot != prot || size > doorbell->size - offset ||
@@ -765,7 +754,7 @@ void iommu_msi_put_doorbell_iova(struct iommu_domain *domain, phys_addr_t addr)
 
 	if (cookie) {
 		mutex_lock(&cookie->lock);
-		doorbell = xa_load(&cookie->doorbells, addr >> cookie->pgshift);
+		doorbell = xa_load(&cookie->doorbells, iommu_msi_index(cookie, addr));
 		if (doorbell && !doorbell->gets)
 			doorbell = NULL;
 		if (doorbell) {
@@ -831,9 +820,9 @@ int iommu_msi_msg_pa_to_va(struct device *dev, struct msi_msg *msg)
 		return -ENXIO;
 
 	guard(rcu)();
-	doorbell = xa_load(&cookie->doorbells,
-			   addr >> READ_ONCE(cookie->pgshift));
-	if (!doorbell)
+	doorbell = xa_load(&cookie->doorbells, iommu_msi_index(cookie, addr));
+	/* What the index is relative to may just have changed */
+	if (!doorbell || addr - doorbell->pa >= doorbell->size)
 		return -ENOENT;
 
 	addr = (u64)doorbell->iova + (addr - doorbell->pa);

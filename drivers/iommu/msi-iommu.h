@@ -42,6 +42,7 @@
  *	    under @lock.
  * @pgshift: log2 of the domain's smallest page. Written under @lock, while
  *	     nothing is mapped; read without.
+ * @first_pfn: the first page mapped, likewise
  * @seq: lets the aperture be read in any context. Written with @lock held and
  *	 interrupts off.
  * @aperture_start: first byte; written under @lock and @seq
@@ -49,8 +50,8 @@
  * @total_pages: how many pages can be handed out, 0 before an aperture is set
  * @used_pages: how many of them are
  * @used: a bit for each page that is
- * @doorbells: &struct iommu_msi_doorbell by each of their PFNs, in units of
- *	       @pgshift. Written under @lock, read under RCU.
+ * @doorbells: &struct iommu_msi_doorbell by iommu_msi_index() of each of their
+ *	       pages. Written under @lock, read under RCU.
  */
 struct iommu_msi_cookie {
 	struct mutex lock;	/* See above for what it protects */
@@ -60,6 +61,7 @@ struct iommu_msi_cookie {
 	bool attached;
 	bool frozen;
 	unsigned int pgshift;
+	unsigned long first_pfn;
 
 	seqcount_t seq;
 	dma_addr_t aperture_start;
@@ -145,6 +147,13 @@ struct iommu_msi_binding {
 	unsigned int vectors;
 };
 
+/* An only doorbell has index 0, for which an xarray needs no memory */
+static inline unsigned long
+iommu_msi_index(const struct iommu_msi_cookie *cookie, phys_addr_t addr)
+{
+	return addr >> READ_ONCE(cookie->pgshift) ^ READ_ONCE(cookie->first_pfn);
+}
+
 static inline bool iommu_domain_has_msi(const struct iommu_domain *domain)
 {
 	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
@@ -170,6 +179,8 @@ void iommu_msi_group_init(struct iommu_msi_group *msi,
 			  struct iommu_group *group);
 int iommu_msi_bind_desc(struct iommu_msi_group *msi, struct msi_desc *desc,
 			phys_addr_t addr);
+int iommu_msi_map_next(struct iommu_msi_group *msi,
+		       struct iommu_msi_cookie *cookie, bool must);
 int iommu_msi_carry_over(struct iommu_msi_group *msi,
 			 struct iommu_domain *domain);
 void iommu_msi_map_ahead(struct iommu_msi_group *msi,

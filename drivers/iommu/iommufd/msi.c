@@ -14,9 +14,9 @@
 /* How often devices may join an IOAS while its window is about to change */
 #define IOMMUFD_MSI_TRIES	16
 
-/* Reserves what a driver suggests for MSIs */
+/* Reserves what a driver suggests for MSIs of @dev, or what a domain has */
 int iopt_reserve_sw_msi(struct io_pagetable *iopt, unsigned long start,
-			unsigned long last, void *owner)
+			unsigned long last, void *owner, struct device *dev)
 {
 	struct rb_root_cached *itree = &iopt->reserved_itree;
 	struct iopt_reserved *reserved;
@@ -34,6 +34,7 @@ int iopt_reserve_sw_msi(struct io_pagetable *iopt, unsigned long start,
 	if (!reserved)
 		return -ENOMEM;
 	reserved->sw_msi = true;
+	reserved->sw_msi_dev = dev;
 	interval_tree_insert(&reserved->node, itree);
 	return 0;
 }
@@ -150,6 +151,28 @@ static int iopt_set_msi_window(struct io_pagetable *iopt,
 	return 0;
 }
 
+/*
+ * Asks the devices of other groups that share the user's window what they need. Their
+ * groups are not locked: who is there has a reservation that the window replaces.
+ */
+static void iommufd_group_survey_others(struct iommufd_group *igroup,
+					struct io_pagetable *iopt,
+					struct iommu_msi_survey *survey)
+{
+	struct interval_tree_node *node;
+	struct device *dev;
+
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	for (node = interval_tree_iter_first(&iopt->unused_msi_itree, 0,
+					     ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		dev = container_of(node, struct iopt_reserved, node)->sw_msi_dev;
+		if (dev && dev->iommu_group != igroup->group)
+			iommu_msi_survey_device(dev, survey);
+	}
+}
+
 /* Does the window do for a group, in which the domain has doorbells or will? */
 static int iommufd_group_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 				      const struct range *sw_msi,
@@ -158,10 +181,11 @@ static int iommufd_group_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 {
 	const struct range *user = &hwpt_paging->ioas->iopt.msi_window;
 	struct iommu_domain *domain = hwpt_paging->common.domain;
-	struct iommu_domain_msi_geometry geometry;
 	struct range window = *sw_msi;
 	int rc;
 
+	if (iommu_msi_window_set(&hwpt_paging->sw_msi))
+		window = hwpt_paging->sw_msi;
 	if (iommu_msi_window_set(user)) {
 		rc = iommu_msi_check_window(domain, survey, user);
 		if (rc)
@@ -171,11 +195,6 @@ static int iommufd_group_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 	if (!iommu_msi_window_set(sw_msi))
 		return 0;
 
-	iommu_domain_msi_geometry(domain, &geometry);
-	if (geometry.aperture_start < geometry.aperture_end) {
-		window.start = geometry.aperture_start;
-		window.end = geometry.aperture_end;
-	}
 	rc = iommu_msi_check_devices(&window, survey, regions);
 	if (iommu_msi_window_set(user))
 		return rc;
@@ -194,14 +213,15 @@ static int iommufd_hwpt_setup_msi(struct iommufd_hwpt_paging *hwpt_paging,
 	lockdep_assert_held_write(&iopt->iova_rwsem);
 
 	if (!iommu_msi_window_set(sw_msi) ||
-	    iommu_domain_msi_aperture_valid(domain))
+	    iommu_msi_window_set(&hwpt_paging->sw_msi))
 		return 0;
 
 	/*
 	 * Devices come and go, and their reservations with them, while the
 	 * domain keeps its window, and doorbells in it.
 	 */
-	rc = iopt_reserve_sw_msi(iopt, sw_msi->start, sw_msi->end, hwpt_paging);
+	rc = iopt_reserve_sw_msi(iopt, sw_msi->start, sw_msi->end, hwpt_paging,
+				 NULL);
 	if (rc)
 		return rc;
 
@@ -248,15 +268,46 @@ int iommufd_group_setup_msi(struct iommufd_group *igroup,
 		window = iommu_msi_suggested_window(&regions);
 		down_write(&iopt->iova_rwsem);
 		iopt->msi_joins++;
+		iommufd_group_survey_others(igroup, iopt, &survey);
 		rc = iommufd_group_check_window(hwpt_paging, &window, &survey,
 						&regions);
 		if (!rc)
 			rc = iommufd_hwpt_setup_msi(hwpt_paging, &window);
+		if (!rc)
+			hwpt_paging->msi_joins++;
 		up_write(&iopt->iova_rwsem);
 	}
 	list_for_each_entry_safe(region, next, &regions, list)
 		kfree(region);
 	return rc;
+}
+
+/*
+ * A group was not attached after all. If none was, ever, the user has back what the
+ * domain's window takes of the IOAS, until the next one comes. What the domain was
+ * told stays, and is not told on.
+ */
+void iommufd_hwpt_undo_setup_msi(struct iommufd_hwpt_paging *hwpt_paging)
+{
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+
+	down_write(&iopt->iova_rwsem);
+	if (!--hwpt_paging->msi_joins) {
+		__iopt_remove_reserved_iova(iopt, hwpt_paging);
+		hwpt_paging->sw_msi = (struct range){};
+	}
+	up_write(&iopt->iova_rwsem);
+}
+
+static void iommufd_hwpt_survey(struct iommufd_hwpt_paging *hwpt_paging,
+				struct iommu_msi_survey *survey)
+{
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+
+	down_read(&iopt->iova_rwsem);
+	if (iommu_msi_window_set(&hwpt_paging->sw_msi))
+		iommu_msi_survey_domain(survey, hwpt_paging->common.domain);
+	up_read(&iopt->iova_rwsem);
 }
 
 static int iommufd_group_survey(struct iommufd_group *igroup,
@@ -545,7 +596,7 @@ int iommufd_ioas_msi_info(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
 	iommu_msi_survey_init(&survey, iommufd_ioas_granule(ioas),
 			      &ioas->iopt.msi_window);
 	list_for_each_entry(hwpt_paging, &ioas->hwpt_list, hwpt_item)
-		iommu_msi_survey_domain(&survey, hwpt_paging->common.domain);
+		iommufd_hwpt_survey(hwpt_paging, &survey);
 	rc = iommufd_ioas_survey(ictx, ioas, &survey);
 	if (rc)
 		return rc;
@@ -553,7 +604,7 @@ int iommufd_ioas_msi_info(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
 	if (only) {
 		iommu_msi_survey_init(&one, iommufd_hwpt_granule(only),
 				      &ioas->iopt.msi_window);
-		iommu_msi_survey_domain(&one, only->common.domain);
+		iommufd_hwpt_survey(only, &one);
 	}
 
 	cmd->out_flags = 0;
