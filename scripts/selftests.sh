@@ -26,7 +26,7 @@ TESTS_WALKED=(iommu_msi_smmu_test iommu_msi_test iommu_msix_test,-T,interrupts,-
 	iommu_msi_share_test iommu_msi_full_test iommu_msi_lsmsi_test
 	iommu_msi_container_test iommu_msi_modules_test
 	iommu_msi_window_test,-T,two_domains,-T,detached)
-TESTS_WALKED_FEW=(iommu_msi_step_test,-T,reservation,-T,page_table
+TESTS_WALKED_FEW=(iommu_msi_step_test,-T,reservation,-T,reservation_elsewhere,-T,page_table
 	iommu_msi_kill_test,-r,killed.type1.anywhere,-f,closed)	# with DISK_OF_FEW
 TESTS_WALKED_FAULTS=(iommu_msi_fail_nth_test,-T,live_msi)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K

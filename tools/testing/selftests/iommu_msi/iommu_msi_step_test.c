@@ -253,4 +253,55 @@ TEST_F(replacement, reservation)
 	EXPECT_TRUE(edu_works(&self->bed));
 }
 
+/* Is the window free in the space, as long as nobody has come there? */
+static bool window_is_free(struct space *space, void *memory)
+{
+	struct window window;
+	struct ranges ranges;
+
+	return !window_query(space, &window) && window.start > window.last &&
+	       !space_ranges(space, &ranges) &&
+	       ranges_hold(&ranges, OLD, OLD + MIB - 1) &&
+	       !space_map(space, memory, OLD, MIB) && !space_unmap(space, OLD, MIB);
+}
+
+/* A domain that nobody came to has no window, and no reservation of one, in its IOAS */
+TEST_F(replacement, reservation_elsewhere)
+{
+	struct device *edu = &self->bed.edu;
+	struct space there = self->bed.space;
+
+	there.ioas = self->bed.ioas;
+	edu->space = &there;
+	ASSERT_EQ(0, device_add_hwpt(edu, &self->hwpt));
+	edu->space = &self->bed.space;
+	ASSERT_TRUE(window_is_free(&there, self->memory));
+	ASSERT_EQ(0, let_fail("iommu_replace_group_handle", -ENOMEM));
+	ASSERT_EQ(0, fail_arm(&self->bed, 1));
+	EXPECT_EQ(-ENOMEM, device_replace(edu, self->hwpt));
+	ASSERT_EQ(1, fail_disarm(&self->bed));
+	EXPECT_TRUE(window_is_free(&there, self->memory));
+	EXPECT_TRUE(edu_works(&self->bed));
+
+	/* The same when it comes from nowhere */
+	ASSERT_EQ(0, let_fail("iommu_attach_group_handle", -ENOMEM));
+	ASSERT_EQ(0, device_detach(edu));
+	ASSERT_EQ(0, fail_arm(&self->bed, 1));
+	EXPECT_EQ(-ENOMEM, device_replace(edu, self->hwpt));
+	ASSERT_EQ(1, fail_disarm(&self->bed));
+	EXPECT_TRUE(window_is_free(&there, self->memory));
+
+	ASSERT_EQ(0, device_replace(edu, self->hwpt));
+	EXPECT_EQ(-EINVAL, space_map(&there, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->bed));
+
+	/* From there on the domain has it, whoever else does not come */
+	ASSERT_EQ(0, let_fail("iommu_replace_group_handle", -ENOMEM));
+	ASSERT_EQ(0, fail_arm(&self->bed, 1));
+	EXPECT_EQ(-ENOMEM, device_replace(&self->bed.nvme, self->hwpt));
+	ASSERT_EQ(1, fail_disarm(&self->bed));
+	EXPECT_EQ(-EINVAL, space_map(&there, self->memory, OLD, MIB));
+	EXPECT_TRUE(edu_works(&self->bed));
+}
+
 TEST_HARNESS_MAIN
