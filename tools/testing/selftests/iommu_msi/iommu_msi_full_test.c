@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
@@ -105,6 +106,29 @@ TEST_F(full, new_vector)
 	EXPECT_EQ(0, irqs_set(&self->nvme, MSIX, 0, NVME_VECTORS,
 			      self->nvme_fds));
 	EXPECT_EQ(10, edu_fire(&self->edu, self->eventfd, 10));
+}
+
+/* Who tries again cannot fill the log: ten lines in five seconds at most */
+TEST_F(full, seldom_told)
+{
+	static const char window[] = "0x0000000008000000-0x00000000080fffff";
+	time_t start = now();
+	int i, told;
+
+	ASSERT_EQ(0, fill(nvme_address()));
+	for (i = 0; i < 1000; i++)
+		ASSERT_EQ(-ENOSPC, irqs_set(&self->nvme, MSIX, 0, 1, self->nvme_fds));
+	told = complaints(self->kmsg, nvme_address(), window);
+	EXPECT_LE(1, told);
+	EXPECT_GE(10 * ((now() - start) / 5 + 2), told);
+
+	/* Later it is told again; other tests look for it, too */
+	for (told = i = 0; !told && i < paced(100); i++) {
+		usleep(100000);
+		ASSERT_EQ(-ENOSPC, irqs_set(&self->nvme, MSIX, 0, 1, self->nvme_fds));
+		told = complaints(self->kmsg, nvme_address(), window);
+	}
+	EXPECT_LT(0, told);
 }
 
 /* What was live before its own window was full stays live */
