@@ -7,17 +7,21 @@
  * See GROUP_RESERVED in scripts/selftests.sh for the machine.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
+#include "lib/module.h"
+#include "lib/sys.h"
 #include "lib/window.h"
 #include "backends.h"
 
 #define OLD		0x8000000ULL	/* default window, whose first page is reserved */
 #define NEW		(OLD + MIB)
+#define NTH		"/sys/module/msi_step/parameters/nth"
 
 enum { FREE, BOUND, ALONE, DEVICES };
 
@@ -83,16 +87,12 @@ FIXTURE_TEARDOWN(group)
 	EXPECT_TRUE(nothing_left("group"));
 }
 
-static int start(FIXTURE_DATA(group) *self, int which)
-{
-	return device_start(&self->dev[which], &self->space, address[which]) ?:
-	       irqs_set(&self->dev[which], MSI, 0, 1, &self->eventfd[which]);
-}
-
-static int fire(FIXTURE_DATA(group) *self, int which)
-{
-	return edu_fire(&self->dev[which], self->eventfd[which], 5);
-}
+/* Of either fixture */
+#define start(self, which)						\
+	(device_start(&(self)->dev[which], &(self)->space, address[which]) ?: \
+	 irqs_set(&(self)->dev[which], MSI, 0, 1, &(self)->eventfd[which]))
+#define fire(self, which)						\
+	edu_fire(&(self)->dev[which], (self)->eventfd[which], 5)
 
 /* How many doorbells are in @start to @last, or -1 if there are not @count */
 static int doorbells_in(int count, uint64_t start, uint64_t last)
@@ -132,6 +132,40 @@ TEST_F(group, whole)
 	}
 }
 
+/* Where a device has its registers, of 1 MiB, by PCI's own address; or 0 */
+static uint64_t registers_of(int which)
+{
+	unsigned long long first = 0;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", address[which]);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%llx", &first) != 1)
+		first = 0;
+	if (file)
+		fclose(file);
+	return first;
+}
+
+/*
+ * Nobody looks whether a window is where the host bridge has another device. What a
+ * device writes goes to the IOMMU first, or it would be in a group with that one.
+ */
+TEST_F(group, over_a_device)
+{
+	uint64_t first = registers_of(ALONE);
+
+	ASSERT_NE(0, first);
+	ASSERT_EQ(0, device_start(&self->dev[variant->first], &self->space,
+				  address[variant->first]));
+	ASSERT_EQ(0, window_set(&self->space, first, MIB));
+	ASSERT_EQ(0, irqs_set(&self->dev[variant->first], MSI, 0, 1,
+			      &self->eventfd[variant->first]));
+	EXPECT_EQ(1, doorbells_in(1, first, first + MIB - 1));
+	EXPECT_EQ(5, fire(self, variant->first));
+}
+
 /* What another group has does not do for this one: a domain of its own */
 TEST_F(group, own_domain)
 {
@@ -151,6 +185,128 @@ TEST_F(group, own_domain)
 	device_close(&self->dev[ALONE]);
 	EXPECT_EQ(1, doorbells_in(1, NEW, NEW + MIB - 1));
 	EXPECT_EQ(5, fire(self, variant->first));
+}
+
+/* --- one of its devices refuses to be attached ---------------------------- */
+
+#define SHARED		0x20000000ULL	/* a window that suits all of them */
+
+FIXTURE(refused)
+{
+	struct space space;
+	struct device dev[DEVICES];
+	int eventfd[DEVICES];
+};
+
+FIXTURE_OF_BACKENDS(refused);
+
+FIXTURE_SETUP(refused)
+{
+	char options[128];
+	int i, ret;
+
+	for (i = 0; i < DEVICES; i++) {
+		self->dev[i] = (struct device) { .fd = -1, .group = -1 };
+		self->eventfd[i] = event_new();
+		ASSERT_LE(0, self->eventfd[i]);
+		ASSERT_EQ(0, device_to_vfio(address[i]));
+	}
+	/* Which an SMMUv3 needs where it may fail, and not for nobody's domain */
+	snprintf(options, sizeof(options), "function=arm_smmu_alloc_cd_ptr returns=0 process=%d",
+		 getpid());
+	ret = module_load("msi_step", options);
+	if (ret == -EOPNOTSUPP)
+		SKIP(return, "no kprobes: boot a kernel with KPROBES");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	ASSERT_EQ(0, start(self, ALONE));
+	ASSERT_EQ(0, irqs_off(&self->dev[ALONE], MSI));
+	ASSERT_EQ(0, window_set(&self->space, SHARED, MIB));
+	ASSERT_EQ(0, irqs_set(&self->dev[ALONE], MSI, 0, 1, &self->eventfd[ALONE]));
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	int i;
+
+	module_unload("msi_step");
+	for (i = 0; i < DEVICES; i++) {
+		device_close(&self->dev[i]);
+		close(self->eventfd[i]);
+	}
+	space_close(&self->space);
+	EXPECT_TRUE(nothing_left("refused"));
+}
+
+/* The @n-th device to be put into a domain, from now on, refuses */
+static int refuse(int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", n);
+	return file_write(text, NTH);
+}
+
+/* Whether one has, or a negative errno; none does any more */
+static int has_refused(void)
+{
+	int left = file_number(NTH);
+
+	return left < 0 ? left : file_write("0", NTH) ?: !left;
+}
+
+/* The doorbell of who was there before the group came, and did not */
+TEST_F(refused, joins)
+{
+	int n, ret, refused = 1, failures = 0;
+
+	for (n = 1; refused; n++) {
+		ASSERT_EQ(0, refuse(n));
+		ret = device_start(&self->dev[FREE], &self->space, address[FREE]);
+		refused = has_refused();
+		ASSERT_LE(0, refused);
+		EXPECT_EQ(5, fire(self, ALONE)) TH_LOG("refusal %d: %d", n, ret);
+		EXPECT_EQ(1, doorbells_in(1, SHARED, SHARED + MIB - 1));
+		if (ret) {
+			ASSERT_EQ(-ENOMEM, ret);
+			failures++;
+			continue;
+		}
+		ASSERT_EQ(0, irqs_set(&self->dev[FREE], MSI, 0, 1, &self->eventfd[FREE]));
+		EXPECT_EQ(5, fire(self, FREE)) TH_LOG("refusal %d", n);
+		EXPECT_EQ(5, fire(self, ALONE));
+		device_close(&self->dev[FREE]);
+	}
+	/* Each of the two at least once */
+	EXPECT_LE(2, failures);
+}
+
+/* Those of the group, which stay where they are, whichever device it was */
+TEST_F(refused, replaced)
+{
+	struct space other = self->space;
+	int n, ret, refused = 1, failures = 0;
+
+	if (variant->backend == TYPE1)
+		return;		/* has no such call */
+	ASSERT_EQ(0, start(self, FREE));
+	ASSERT_EQ(0, start(self, BOUND));
+	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
+	ASSERT_EQ(0, window_set(&other, SHARED, MIB));
+	for (n = 1; refused; n++) {
+		ASSERT_EQ(0, refuse(n));
+		ret = device_replace(&self->dev[BOUND], other.ioas);
+		refused = has_refused();
+		ASSERT_LE(0, refused);
+		ASSERT_EQ(refused ? -ENOMEM : 0, ret);
+		failures += refused;
+		EXPECT_EQ(refused ? 1 : 2,
+			  doorbells_in(refused ? 1 : 2, SHARED, SHARED + MIB - 1));
+		EXPECT_EQ(5, fire(self, FREE)) TH_LOG("refusal %d", n);
+		EXPECT_EQ(5, fire(self, BOUND)) TH_LOG("refusal %d", n);
+		EXPECT_EQ(5, fire(self, ALONE)) TH_LOG("refusal %d", n);
+	}
+	EXPECT_EQ(2, failures);
 }
 
 TEST_HARNESS_MAIN
