@@ -28,12 +28,13 @@ TESTS_WALKED=(iommu_msi_smmu_test iommu_msi_test iommu_msix_test,-T,interrupts,-
 	iommu_msi_window_test,-T,two_domains,-T,detached)
 TESTS_WALKED_FEW=(iommu_msi_step_test,-T,reservation,-T,reservation_elsewhere,-T,page_table
 	iommu_msi_kill_test,-r,killed.type1.anywhere,-f,closed)	# with DISK_OF_FEW
-TESTS_WALKED_FAULTS=(iommu_msi_fail_nth_test,-T,live_msi)
+TESTS_WALKED_FAULTS=(iommu_msi_fail_nth_test,-T,live_msi,-F,vhost)
 TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
-TESTS_FAULTS=(iommu_msi_fail_nth_test iommu_msi_step_test)
+TESTS_FAULTS=(iommu_msi_fail_nth_test,-F,vhost iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 TESTS_CONTENTION=(iommu_msi_contention_test)	# RESETS says how many; needs SWAP=yes
 TESTS_VDPA=(iommu_msi_vdpa_test)	# with VDPA_DEVICE
+TESTS_VDPA_FAULTS=(iommu_msi_fail_nth_test,-f,vhost)	# with it, too
 # A virtio network device behind the IOMMU, whose packets QEMU itself answers
 VDPA_DEVICE=(--netdev user,id=net
 	--device virtio-net-pci,addr=5,netdev=net,iommu_platform=on,disable-legacy=on,romfile=)

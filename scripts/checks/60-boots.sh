@@ -114,6 +114,9 @@ two_controllers_v2m() { beside TWO_CONTROLLERS_V2M machine base v2m smmuv3 120 '
 
 # A device that vhost-vdpa owns
 vhost_vdpa_its() { beside VDPA_DEVICE machine base its smmuv3 180 '' "${TESTS_VDPA[@]}"; }
+debug_vhost_vdpa() {
+	beside VDPA_DEVICE machine debug its smmuv3 900 '' "${TESTS_VDPA[@]}" "${TESTS_VDPA_FAULTS[@]}"
+}
 vhost_vdpa_v2m() { beside VDPA_DEVICE machine base v2m smmuv3 180 'ISOLATED=0' "${TESTS_VDPA[@]}"; }
 
 # A KVM guest's network device
@@ -229,6 +232,7 @@ check 64k-smmuv1-its k64_smmuv1_its 300 kernels/64k "${NEEDS[@]}"
 check 64k-smmuv1-v2m k64_smmuv1_v2m 300 kernels/64k "${NEEDS[@]}"
 check vhost-vdpa-its vhost_vdpa_its 300 kernels/base "${NEEDS[@]}"
 check vhost-vdpa-v2m vhost_vdpa_v2m 300 kernels/base "${NEEDS[@]}"
+check debug-vhost-vdpa-its debug_vhost_vdpa 1200 kernels/debug "${NEEDS[@]}"
 check vhost-vdpa-guest vhost_vdpa_guest 300 kernels/base "${NEEDS[@]}"
 check modules-smmuv3-its modules_its 300 builds/modules "${NEEDS[@]}"
 check modules-smmuv3-v2m modules_v2m 300 builds/modules "${NEEDS[@]}"

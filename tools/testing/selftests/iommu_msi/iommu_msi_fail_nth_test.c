@@ -7,13 +7,15 @@
  * its command line.
  *
  * The environment may have SPARE, one more slab cache that is not to fail:
- * kmalloc-32 where long names in /proc come from it.
+ * kmalloc-32 where long names in /proc come from it. The fixture vhost has another
+ * machine: see VDPA_DEVICE in scripts/selftests.sh.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 
 #include "lib/edu.h"
 #include "lib/sys.h"
+#include "lib/vdpa.h"
 #include "lib/window.h"
 #include "backends.h"
 #include "fail_each.h"
@@ -61,18 +63,15 @@ static int faults_setup(void)
 	       choose_caches("1");
 }
 
-static int faults_open(struct testbed *bed, enum backend backend)
+static int faults_open(struct testbed *bed)
 {
 	bed->fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
 	bed->make_it_fail = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
-	if (bed->fail_nth < 0 || bed->make_it_fail < 0)
-		return -errno;
-	return testbed_open(bed, backend);
+	return bed->fail_nth < 0 || bed->make_it_fail < 0 ? -errno : 0;
 }
 
 static void faults_close(struct testbed *bed)
 {
-	testbed_close(bed);
 	close(bed->fail_nth);
 	close(bed->make_it_fail);
 	choose_caches("0");
@@ -129,11 +128,13 @@ FIXTURE_SETUP(sweep)
 	if (ret == -ENOENT)
 		SKIP(return, NO_FAULTS);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, faults_open(&self->bed, variant->backend));
+	ASSERT_EQ(0, faults_open(&self->bed));
+	ASSERT_EQ(0, testbed_open(&self->bed, variant->backend));
 }
 
 FIXTURE_TEARDOWN(sweep)
 {
+	testbed_close(&self->bed);
 	faults_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
@@ -313,11 +314,13 @@ FIXTURE_SETUP(replacement)
 	if (ret == -ENOENT)
 		SKIP(return, NO_FAULTS);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, faults_open(&self->bed, IOMMUFD));
+	ASSERT_EQ(0, faults_open(&self->bed));
+	ASSERT_EQ(0, testbed_open(&self->bed, IOMMUFD));
 }
 
 FIXTURE_TEARDOWN(replacement)
 {
+	testbed_close(&self->bed);
 	faults_close(&self->bed);
 	EXPECT_TRUE(holds(0));
 }
@@ -331,6 +334,69 @@ TEST_F_TIMEOUT(replacement, live_msi, SECONDS)
 
 	fail_each(_metadata, &self->bed, &step, 5, FAIL_MAX);
 	ASSERT_EQ(0, irqs_off(&self->bed.edu, MSI));
+}
+
+/* --- a device that vhost-vdpa owns ---------------------------------------- */
+
+FIXTURE(vhost)
+{
+	struct testbed bed;
+};
+
+FIXTURE_SETUP(vhost)
+{
+	int ret = faults_setup();
+
+	if (ret == -ENOENT)
+		SKIP(return, NO_FAULTS);
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, faults_open(&self->bed));
+	ASSERT_EQ(0, vdpa_add(vdpa_address()));
+}
+
+FIXTURE_TEARDOWN(vhost)
+{
+	faults_close(&self->bed);
+	EXPECT_TRUE(holds(0));
+}
+
+static struct vdpa vdpa;
+
+static int open_vdpa(struct testbed *bed) { return vdpa_open(&vdpa); }
+
+static int close_vdpa(struct testbed *bed)
+{
+	vdpa_close(&vdpa);
+	return 0;
+}
+
+/* With a window, and the doorbell in it: interrupts arrive */
+static bool vdpa_works(struct testbed *bed)
+{
+	return !vdpa_start(&vdpa, WINDOW) && !vdpa_exchange(&vdpa) &&
+	       event_wait(vdpa.call[VDPA_RECEIVE], 1000) == 1 &&
+	       doorbells_count() == 1;
+}
+
+static int open_work_close(struct testbed *bed)
+{
+	int ret = open_vdpa(bed);
+
+	if (ret)
+		return ret;
+	ret = vdpa_works(bed) ? 0 : -EBADE;
+	return close_vdpa(bed) ?: ret;
+}
+
+/* What was done before the window could not be set is undone, too */
+TEST_F_TIMEOUT(vhost, open, SECONDS)
+{
+	const struct step step = {
+		.before = nothing, .call = open_vdpa, .done = vdpa_works,
+		.undo = close_vdpa, .same = no_vector, .after = open_work_close,
+	};
+
+	fail_each(_metadata, &self->bed, &step, 10, FAIL_MAX);
 }
 
 TEST_HARNESS_MAIN
