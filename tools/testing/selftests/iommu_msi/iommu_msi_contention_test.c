@@ -17,12 +17,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/clock.h"
 #include "lib/doorbells.h"
 #include "lib/edu.h"
@@ -34,7 +33,6 @@
 #include "lib/workers.h"
 #include "backends.h"
 
-#define CGROUP		"/sys/fs/cgroup/iommu_msi"
 #define LIMIT		"4M"
 #define HOG_SIZE	(12 * MIB)
 #define READERS		2
@@ -116,21 +114,6 @@ static int disk_reset(const struct disk *disk)
 
 /* --- who is in the way --------------------------------------------------- */
 
-static int cgroup_make(void)
-{
-	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) && errno != EBUSY)
-		return -errno;
-	if (mkdir(CGROUP, 0755) && errno != EEXIST)
-		return -errno;
-	return file_write("+memory", "/sys/fs/cgroup/cgroup.subtree_control") ?:
-	       file_write(LIMIT, CGROUP "/memory.max");
-}
-
-static void cgroup_join(void)
-{
-	MUST(file_write("0", CGROUP "/cgroup.procs"));
-}
-
 /* Never fits, so that whoever is in the cgroup has to reclaim */
 static void hog(struct worker *self)
 {
@@ -139,7 +122,7 @@ static void hog(struct worker *self)
 
 	if (!memory)
 		err(1, "memory");
-	cgroup_join();
+	MUST(cgroup_join(CGROUP));
 	for (at = 0;; at = (at + PAGE) % HOG_SIZE, self->steps++)
 		memset(memory + at, self->steps, PAGE);
 }
@@ -150,7 +133,7 @@ static void reader(struct worker *self, const glob_t *files)
 	size_t i;
 	int fd;
 
-	cgroup_join();
+	MUST(cgroup_join(CGROUP));
 	for (;; self->steps++) {
 		for (i = 0; i < files->gl_pathc; i++) {
 			fd = open(files->gl_pathv[i], O_RDONLY | O_CLOEXEC);
@@ -220,7 +203,7 @@ FIXTURE_SETUP(contention)
 	ASSERT_EQ(0, disk_find(&self->disk));
 	if (!file_has("/proc/swaps", self->disk.device))
 		SKIP(return, "nothing is swapped to the disk");
-	if (cgroup_make())
+	if (cgroup_make() ?: file_write(LIMIT, CGROUP "/memory.max"))
 		SKIP(return, "no memory cgroups");
 	while (self->owners < MAX_OWNERS &&
 	       (self->owned[self->owners] = strsep(&edus, " ")))
