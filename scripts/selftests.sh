@@ -33,6 +33,7 @@ TESTS_EXPOSURE=(iommu_msi_exposure_test)	# pages of 64K, a frame of 4K
 TESTS_FAULTS=(iommu_msi_fail_nth_test,-F,vhost iommu_msi_step_test)
 TESTS_KILL=(iommu_msi_kill_test)	# KILLS says how often, a thousand times otherwise
 TESTS_CONTENTION=(iommu_msi_contention_test)	# RESETS says how many; needs SWAP=yes
+TESTS_MEMORY=(iommu_msi_memory_test)	# in the debug kernel, which has memory cgroups
 TESTS_VDPA=(iommu_msi_vdpa_test)	# with VDPA_DEVICE
 TESTS_VDPA_FAULTS=(iommu_msi_fail_nth_test,-f,vhost)	# with it, too
 # A virtio network device behind the IOMMU, whose packets QEMU itself answers

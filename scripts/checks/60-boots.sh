@@ -134,8 +134,11 @@ vhost_vdpa_guest() {
 	tools/boot/vdpa-report "$CHECK_DIR/machine.log"
 }
 
-# A group that has something reserved for one of its devices
+# A group that has something reserved for one of its devices; and memory cgroups
 group_reserved_its() { beside GROUP_RESERVED machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"; }
+debug_group_reserved() {
+	beside GROUP_RESERVED machine debug its smmuv3 600 '' "${TESTS_GROUP[@]}" "${TESTS_MEMORY[@]}"
+}
 group_reserved_v2m() { beside GROUP_RESERVED machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"; }
 
 # A driver in the kernel adds vectors
@@ -204,6 +207,7 @@ check two-controllers-its two_controllers_its 300 kernels/base "${NEEDS[@]}"
 check two-controllers-v2m two_controllers_v2m 300 kernels/base "${NEEDS[@]}"
 check group-reserved-its group_reserved_its 300 kernels/base "${NEEDS[@]}"
 check group-reserved-v2m group_reserved_v2m 300 kernels/base "${NEEDS[@]}"
+check debug-group-reserved-its debug_group_reserved 1200 kernels/debug "${NEEDS[@]}"
 check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
 check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
