@@ -122,6 +122,11 @@ static struct vfio_iommu_type1_info_cap_msi_aperture move_window(int container)
 /* @ram is at RAM_FIRST; nothing if @from is not below @end */
 static void map_ram(int container, char *ram, uint64_t from, uint64_t end)
 {
+	const uint64_t page = info.type1.iova_pgsizes & -info.type1.iova_pgsizes;
+
+	/* By pages of the kernel, which may be larger than those of what is left out */
+	from = (from + page - 1) & -page;
+	end &= -page;
 	if (from < end && map(container, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 			      ram + (from - RAM_FIRST), from, end - from))
 		fail("mapping memory", "EINVAL: it meets the window or a reserved region");
