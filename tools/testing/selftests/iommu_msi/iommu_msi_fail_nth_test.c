@@ -218,8 +218,9 @@ TEST_F_TIMEOUT(sweep, query, SECONDS)
 		.undo = nothing, .same = default_window,
 	};
 
+	/* iommufd needs no memory that it cannot do without */
 	self->bed.and_later = true;
-	fail_each(_metadata, &self->bed, &step, 1, FAIL_MAX);
+	fail_each(_metadata, &self->bed, &step, variant->backend == TYPE1, FAIL_MAX);
 }
 
 /* --- devices come and go ------------------------------------------------- */
