@@ -53,6 +53,8 @@ machine_window_named()        { boot_window named; }
 machine_window_doubtful()     { boot_window doubtful; }
 machine_window_out_of_reach() { boot_window out_of_reach; }
 machine_window_malformed()    { boot_window malformed; }
+machine_window_dma_ranges()   { boot_window dma_ranges; }
+machine_window_bridge_reserved() { boot_window bridge_reserved; }
 
 boot_window() {
 	local append changes command
