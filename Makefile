@@ -27,7 +27,7 @@ fetch:		## unpack the base kernel source into build/ (git, tag `base`)
 apply:		## commit the series of patches/ on top of it (branch `msi-iommu`)
 	@scripts/apply.sh
 
-kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage]
+kernel:		## build an arm64 kernel [PROFILE=base|vanilla|debug|kcsan|64k|16k|coverage|server]
 	@scripts/build.sh $(call quote,$(PROFILE))
 
 demo:		## run a KVM guest with a passed-through NVMe, and report [GIC=its|v2m IOMMU=smmuv3|virtio|smmuv2|smmuv1 STAGE=1|2 PAGES=4K|64K APERTURE=first-last WINDOW=start BASE=1]

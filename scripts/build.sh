@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage]
+# usage: build.sh [base|vanilla|debug|kcsan|64k|16k|coverage|server]
 #
 # Leaves build/<version>/<profile>/arch/arm64/boot/Image. Builds what the build
 # tree holds: the series, or the series and what you edit there.
@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/kbuild.sh"
 
-usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage"
+usage="usage: build.sh base|vanilla|debug|kcsan|64k|16k|coverage|server"
 profile=${1:-base}
 out=$KBUILD/$profile
 log=$LOGDIR/kernel-$profile.log
@@ -25,7 +25,7 @@ vanilla)
 	tree=$KBUILD/pristine/linux
 	out=$KBUILD/pristine/$profile
 	;;
-debug | kcsan | 64k | 16k | coverage)
+debug | kcsan | 64k | 16k | coverage | server)
 	fragments+=("$ROOT/configs/$profile.config")
 	;;
 *) die "unknown profile '$profile'" "$usage" ;;

@@ -10,6 +10,7 @@ alone base
 check vanilla kernels_vanilla 1800 kernels/base
 check debug kernels_debug 1800 prepare/tree
 check 64k kernels_64k 1800 prepare/tree
+check server kernels_server 1800 kernels/base
 
 kernel() {
 	scripts/build.sh "$1"
@@ -19,3 +20,4 @@ kernels_base() { kernel base; }
 kernels_vanilla() { kernel vanilla; }
 kernels_debug() { kernel debug; }
 kernels_64k() { kernel 64k; }
+kernels_server() { kernel server; }
