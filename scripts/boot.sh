@@ -20,6 +20,8 @@
 #   --fdt 'OPTION ARGUMENTS'    one change of the machine's device tree, by
 #                               fdtput, any number
 #   --qmp PIPE                  QEMU's monitor, by QMP on the pipes PIPE.in and .out
+#   --acpi                      UEFI firmware starts the kernel, and describes the
+#                               machine to it by ACPI; not with --fdt
 #   --append WORDS              added to the kernel's command line, any number
 #   --counted                   one CPU, and no time passes while it idles
 #   --reboots                   QEMU goes on when the machine reboots
@@ -49,9 +51,10 @@ SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SE
 SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|unreferenced object|Call trace'
 # What a kernel with lockdep says when all is well
 HARMLESS='RCU lockdep checking is enabled'
+FIRMWARE=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions
-command='' log='' limit='' shell='' qmp=''
+command='' log='' limit='' shell='' qmp='' acpi=''
 adds=() devices=() netdevs=() changes=() no_reboot=(-no-reboot)
 
 # --- arguments ---------------------------------------------------------------
@@ -62,6 +65,7 @@ parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--kvm) kvm=1; shift; continue ;;
+		--acpi) acpi=1; shift; continue ;;
 		--threads | --one-thread | --counted) clock=${1#--}; shift; continue ;;
 		--shell) shell=1; shift; continue ;;
 		--reboots) no_reboot=(); shift; continue ;;
@@ -107,6 +111,11 @@ check_arguments() {
 	fi
 	if [ -n "$qmp" ] && { [ ! -p "$qmp.in" ] || [ ! -p "$qmp.out" ]; }; then
 		usage "--qmp: $qmp.in and $qmp.out are not pipes"
+	fi
+	if [ -n "$acpi" ]; then
+		[ ${#changes[@]} -eq 0 ] || usage "--fdt: with --acpi there is no device tree"
+		! smmu_in_memory "$iommu" || usage "--iommu $iommu is in the device tree alone"
+		[ -r "$FIRMWARE" ] || usage "--acpi: there is no $FIRMWARE, of qemu-efi-aarch64"
 	fi
 	if [ -z "$shell" ]; then
 		[ -n "$command" ] || usage "--run or --shell is missing"
@@ -190,6 +199,9 @@ qemu_arguments() {
 		-nodefaults -display none "${no_reboot[@]}"
 		-kernel "$image" -initrd "$work/initramfs"
 		-append "$(kernel_command_line)")
+	if [ -n "$acpi" ]; then
+		qemu+=(-bios "$FIRMWARE")
+	fi
 	if [ "$iommu" = virtio ]; then
 		qemu+=(-device virtio-iommu-pci,addr=1)
 	fi

@@ -20,7 +20,7 @@ packages_bench=(gnuplot-nox)
 packages_clients=(meson ninja-build patch pkgconf python3-venv)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base libc6-dev-armhf-cross lld llvm python3-git
-	python3-ply shellcheck sparse
+	python3-ply qemu-efi-aarch64 shellcheck sparse
 )
 
 check_distribution() {
