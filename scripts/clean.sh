@@ -31,7 +31,7 @@ case ${1:-} in
 	if [ -d "$BUILD" ]; then
 		nobody_else
 		find "$BUILD" -mindepth 1 -maxdepth 1 ! -name "$VERSION*" ! -name msi.config ! -name '*.lock' \
-			! -name root ! -name debian ! -name '.*' -exec rm -rf {} +
+			! -name 'root*' ! -name debian ! -name '.*' -exec rm -rf {} +
 		for dir in "$BUILD/$VERSION"*; do
 			[ ! -d "$dir" ] || find "$dir" -mindepth 1 -maxdepth 1 ! -name linux ! -name '.*' -exec rm -rf {} +
 		done

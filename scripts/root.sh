@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # usage: root.sh
+#        root.sh programs NAME...
 #        root.sh unpack DIRECTORY PACKAGE...
 #
 # Leaves two small arm64 roots in build/root, from Debian's own packages:
 #   busybox.cpio   a shell and its tools: every machine that boot.sh starts
 #   qemu.cpio      QEMU, the libraries it is linked with and its firmware
-# or arm64 packages and what they need in a directory.
+# or, in build/root-programs/NAME, the programs of a name in PROGRAMS below and their
+# libraries, or arm64 packages and what they need in a directory.
 # Nothing of the packages is executed here, so no emulation is needed.
 # Each run of mmdebstrap starts over; the stamp is written last and names the
 # recipe, so a half-done or outdated state is seen and done again.
@@ -20,11 +22,26 @@ PACKAGES=qemu-system-arm,busybox-static
 QEMU=usr/bin/qemu-system-aarch64
 APPLETS=(sh mount umount cat echo sleep poweroff reboot)
 
+# By name: the release, its packages, and files below the root, which may be patterns
+declare -A PROGRAMS=(
+	[qemu-bookworm]="bookworm qemu-system-arm $QEMU"
+	[qemu-trixie]="trixie qemu-system-arm $QEMU"	# knows iommufd
+	[blocks]="bookworm qemu-utils usr/bin/qemu-img usr/bin/qemu-io"
+	[kexec]="bookworm kexec-tools sbin/kexec"
+	[dpdk]="bookworm dpdk-dev usr/bin/dpdk-testpmd usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_net_e1000.so.?? usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_mempool_ring.so.??"
+)
+
 recipe() { { cat "$ROOT/scripts/root.sh"; echo "$SUITE"; } | sha256sum; }
 
 # apt_sources: the machine's own sources of its release, as one-line entries;
 # they may name it in other words, as "stable"
 apt_sources() {
+	if [ "$SUITE" != "$(os_field VERSION_CODENAME)" ]; then
+		# shellcheck disable=SC2016
+		apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
+			awk -v suite="$SUITE" '/ Debian Debian$/ && !seen[$1]++ { print "deb", $1, suite, "main" }'
+		return
+	fi
 	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(RELEASE) $(COMPONENT)' \
 		'Created-By: Packages' |
@@ -145,7 +162,46 @@ build() {
 	msg "arm64 root ready: $(du -h "$ROOTS/qemu.cpio" | cut -f 1) with QEMU, $(du -h "$ROOTS/busybox.cpio" | cut -f 1) without"
 }
 
+# make_programs <from> <to> <file...>
+make_programs() {
+	local from=$1 to=$2 file library
+	shift 2
+	mkdir -p "$to/lib/aarch64-linux-gnu"
+	cp -L "$from/$(library "$from" ld-linux-aarch64.so.1)" "$to/lib/"
+	# shellcheck disable=SC2068	# they may be patterns
+	(cd "$from" && printf '%s\n' $@) | while IFS= read -r file; do
+		mkdir -p "$to/${file%/*}"
+		cp -L "$from/$file" "$to/$file"
+		closure "$from" "$file" | while IFS= read -r library; do
+			cp -L "$from/$library" "$to/lib/aarch64-linux-gnu/"
+		done
+	done
+	rm -f "$to/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1"
+}
+
+# build_programs <name>
+build_programs() {
+	local to=$BUILD/root-programs/$1 files
+	read -r SUITE PACKAGES files <<<"${PROGRAMS[$1]:?}"
+	[ "$(cat "$to.stamp" 2>/dev/null)" != "${PROGRAMS[$1]}" ] || return 0
+	msg "downloading $PACKAGES of arm64 ($SUITE)"
+	rm -rf "$to" "$to.all"
+	mkdir -p "$to" "$to.all"
+	download "$to.all.tar"
+	tar -C "$to.all" -xf "$to.all.tar" --no-same-owner --exclude='./dev/*'
+	make_programs "$to.all" "$to" "$files"
+	rm -rf "$to.all" "$to.all.tar"
+	echo "${PROGRAMS[$1]}" >"$to.stamp"
+}
+
 "$ROOT/scripts/deps.sh" build demo
+if [ "${1:-}" = programs ]; then
+	in_lock "$BUILD/.root-programs.lock"
+	for name in "${@:2}"; do
+		build_programs "$name"
+	done
+	exit
+fi
 if [ "${1:-}" = unpack ]; then
 	PACKAGES=$(IFS=,; echo "${*:3}")
 	rm -rf "$2"
