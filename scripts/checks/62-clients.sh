@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2153,SC2034,SC2054
+#
+# Programs that nobody here wrote, as they are, with devices whose interrupts are
+# counted at both ends: by the host that passes them on, and by who receives them.
+
+. "$ROOT/scripts/initramfs.sh"
+
+CLIENT_WINDOW=0x00000000fe000000-0x00000000fe0fffff
+# A network device; QEMU itself answers its packets
+CLIENT_NIC=(--netdev user,id=net --device e1000e,addr=5,netdev=net,romfile=)
+
+# Name, profile, MSI controller, window, QEMU's release, how often the guest works, and
+# the environment of tools/boot/demo-host
+GUESTS=(
+	"nvme-type1          base   its default bookworm 1"
+	"nvme-type1-moved    base   its moved   bookworm 1"
+	"nvme-type1-v2m      base   v2m moved   bookworm 1"
+	"nvme-compat         base   its default bookworm 1 COMPAT=1"
+	"nvme-compat-moved   base   its moved   bookworm 1 COMPAT=1"
+	"nvme-iommufd        base   its default trixie   1 IOMMUFD=1"
+	"nvme-iommufd-moved  base   its moved   trixie   1 IOMMUFD=1"
+	"nvme-iommufd-v2m    base   v2m default trixie   1 IOMMUFD=1"
+	"nvme-rebooted       base   its moved   bookworm 4 LIFE='rebooted rebooted rebooted'"
+	"nvme-killed         base   its default trixie   2 IOMMUFD=1 LIFE=killed"
+	"nvme-plugged        server its default trixie   3 LIFE='plugged plugged'"
+	"nic                 server its moved   bookworm 1 DEVICES=0000:00:05.0 WANTED=eth0"
+	"nvme-nic            server its default trixie   1 IOMMUFD=1 DEVICES='0000:00:03.0 0000:00:05.0' WANTED=nvme0+eth0"
+)
+
+client_disk() {
+	python3 -c 'import random, sys
+sys.stdout.buffer.write(random.Random("msi-iommu").randbytes(16 << 20))' >"$1"
+	sha256=$(sha256sum <"$1" | cut -d ' ' -f 1)
+}
+
+# guest <row of GUESTS>
+guest() {
+	local name profile gic window release rounds variables by=type1
+	local host=$CHECK_DIR/host version=3 aperture='' extra=() judged=() sha256 status=0
+	read -r name profile gic window release rounds variables <<<"$1"
+	[ "$gic" = its ] || version=2
+	[ "$window" = default ] || aperture=$CLIENT_WINDOW
+	case $variables in
+	*COMPAT=1*) by="type1 of iommufd" ;;
+	*IOMMUFD=1*) by=iommufd ;;
+	esac
+	scripts/root.sh
+	scripts/programs.sh
+	guest_root "$profile" "$host" "$CHECK_DIR" demo-guest "$BUILD/programs/root/demo/vdpa-demo"
+	client_disk "$CHECK_DIR/disk"
+	case $name in nvme*) judged+=(-v "sha256=$sha256") ;; esac
+	case $name in *nic*) judged+=(-v answers=1) ;; esac
+	if [ "$release" != "$(os_field VERSION_CODENAME)" ]; then
+		scripts/root.sh programs "qemu-$release"
+		extra+=(--add "$BUILD/root-programs/qemu-$release")
+	fi
+	scripts/boot.sh --profile "$profile" --gic "$gic" --kvm --disk "$CHECK_DIR/disk" --add "$host" \
+		"${extra[@]}" "${CLIENT_NIC[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
+		--run "$variables sh /demo/host $version" --log "$CHECK_DIR/machine.log" --timeout 240 || status=$?
+	rm -rf "$host" "$CHECK_DIR/disk" "$CHECK_DIR"/guest*
+	tools/boot/client-report -v client="$name" -v by="$by, $gic" -v rounds="$rounds" \
+		-v aperture="$aperture" "${judged[@]}" "$CHECK_DIR/machine.log" || status=${status/#0/1}
+	return "$status"
+}
+
+for i in "${!GUESTS[@]}"; do
+	read -r name profile _ <<<"${GUESTS[i]}"
+	eval "client_${name//-/_}() { guest \"\${GUESTS[$i]}\"; }"
+	check "$name" "client_${name//-/_}" 300 "kernels/$profile" prepare/root prepare/programs
+	when_asked "$name"
+done
+
+# program <name> <window>: one that drives a device itself, in a host machine with no guest
+program() {
+	local name=$1 root=$CHECK_DIR/root aperture='' begins=080 sha256
+	[ "$2" = default ] || aperture=$CLIENT_WINDOW begins=fe0
+	mkdir -p "$root/demo"
+	scripts/root.sh
+	scripts/root.sh programs "$name"
+	cp tools/boot/client-program "$root/demo/"
+	client_disk "$CHECK_DIR/disk"
+	scripts/boot.sh --profile base --disk "$CHECK_DIR/disk" --add "$BUILD/root-programs/$name" --add "$root" \
+		"${CLIENT_NIC[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
+		--run "WINDOW=$begins sh /demo/client-program $name $sha256" \
+		--log "$CHECK_DIR/machine.log" --timeout 240
+	rm -r "$root" "$CHECK_DIR/disk"
+	grep -a '^| ' "$CHECK_DIR/machine.log" | sed "s/| $begins |/| $2 |/"
+}
+client_blocks() { program blocks default; }
+client_blocks_moved() { program blocks moved; }
+client_dpdk()   { program dpdk default; }
+client_dpdk_moved() { program dpdk moved; }
+PROGRAM_CHECKS=(blocks blocks-moved dpdk dpdk-moved)
+for name in "${PROGRAM_CHECKS[@]}"; do
+	check "$name" "client_${name//-/_}" 300 kernels/base prepare/root
+	when_asked "$name"
+done
