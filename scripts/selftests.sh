@@ -79,6 +79,7 @@ TESTS_GROUP=(iommu_msi_group_test)
 # A device of five vectors that a driver in the kernel can have raised
 DYNAMIC=(--device e1000e,addr=7,romfile=)
 TESTS_DYNAMIC=(iommu_msi_dynamic_test)
+ACPI=(--acpi)	# a machine that UEFI firmware describes
 # An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 
