@@ -80,6 +80,10 @@ TESTS_GROUP=(iommu_msi_group_test)
 DYNAMIC=(--device e1000e,addr=7,romfile=)
 TESTS_DYNAMIC=(iommu_msi_dynamic_test)
 ACPI=(--acpi)	# a machine that UEFI firmware describes
+# Beside the others a disk with virtual functions, below a port
+FUNCTIONS=(--device pcie-root-port,id=root,chassis=1,addr=6 --device nvme-subsys,id=subsystem
+	--device nvme,bus=root,serial=functions,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=4)
+TESTS_LIFE=(iommu_msi_life_test)	# of a machine; with FUNCTIONS
 # An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 

@@ -145,6 +145,10 @@ group_reserved_v2m() { beside GROUP_RESERVED machine base v2m smmuv3 120 '' "${T
 acpi_its() { beside ACPI machine server its smmuv3 300 ''; }
 acpi_v2m() { beside ACPI machine server v2m smmuv3 300 'VECTORS=32'; }
 
+# CPUs, sleep, and devices that come and go
+life_its() { beside FUNCTIONS machine server its smmuv3 300 '' "${TESTS_LIFE[@]}"; }
+life_v2m() { beside FUNCTIONS machine server v2m smmuv3 300 '' "${TESTS_LIFE[@]}"; }
+
 # A driver in the kernel adds vectors
 dynamic_its() { beside DYNAMIC machine base its smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
 dynamic_v2m() { beside DYNAMIC machine base v2m smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
@@ -214,6 +218,8 @@ check group-reserved-v2m group_reserved_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-group-reserved-its debug_group_reserved 1200 kernels/debug "${NEEDS[@]}"
 check acpi-smmuv3-its acpi_its 300 kernels/server "${NEEDS[@]}"
 check acpi-smmuv3-v2m acpi_v2m 300 kernels/server "${NEEDS[@]}"
+check life-its life_its 300 kernels/server "${NEEDS[@]}"
+check life-v2m life_v2m 300 kernels/server "${NEEDS[@]}"
 check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
 check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
