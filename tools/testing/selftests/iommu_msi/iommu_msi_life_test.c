@@ -115,7 +115,8 @@ static void move_vectors(void)
 		_exit(1);
 	for (;; turn++) {
 		for (i = 0; i < found; i++)
-			if (file_write((turn + i) % 2 ? "1" : "2", "/proc/irq/%d/smp_affinity", irqs[i]))
+			if (file_write((turn + i) % 2 ? "1" : "2",
+				       "/proc/irq/%d/smp_affinity", irqs[i]))
 				_exit(1);
 		usleep(500);
 	}
