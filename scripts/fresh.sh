@@ -9,6 +9,7 @@
 # archive that it is unpacked from is kept for a day.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 suite=${1:-}
 command=${2:-}
@@ -18,13 +19,6 @@ bookworm | trixie) ;;
 esac
 FRESH=$BUILD/fresh
 root=$FRESH/$suite
-
-# The machine's own mirrors of Debian and of its security updates
-mirror() {
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
-		awk -v label="$1" '{ uri = $1; $1 = "" } $0 == " Debian " label { print uri; exit }'
-}
 
 make_archive() {
 	local main security
