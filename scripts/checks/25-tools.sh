@@ -54,13 +54,44 @@ tools_install() {
 	lsmsi_make object install "DESTDIR=$CHECK_DIR/root" prefix=/usr
 	installed usr/sbin/lsmsi 755
 	installed usr/share/man/man8/lsmsi.8 644
+	installed usr/share/bash-completion/completions/lsmsi 644
 	"$CHECK_DIR/root/usr/sbin/lsmsi" --version
 	lsmsi_make object clean
 	left=$(find "$CHECK_DIR/object" -type f)
 	[ -z "$left" ] || die "make clean leaves $left"
 }
 
+# completes <words before the last> <the last> <what it may become...>
+completes() {
+	local COMP_WORDS COMP_CWORD COMPREPLY=() before=$1 word=$2
+	shift 2
+	read -ra COMP_WORDS <<<"$before"
+	COMP_WORDS+=("$word")
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	LSMSI_SYS=$CHECK_DIR/sys _lsmsi
+	[ "${COMPREPLY[*]}" = "$*" ] || die "'$before $word' becomes '${COMPREPLY[*]}', not '$*'"
+}
+
+tools_completion() {
+	local groups=$CHECK_DIR/sys/kernel/iommu_groups
+	mkdir -p "$groups"/{3/devices/0000:00:02.0,12/devices/{0000:00:03.0,0001:00:03.0}}
+	# shellcheck source=/dev/null
+	. "$LSMSI/lsmsi.bash"
+	complete -p lsmsi
+	completes lsmsi '' 12 3 0000:00:03.0 0001:00:03.0 0000:00:02.0
+	completes lsmsi 0000:00 0000:00:03.0 0000:00:02.0
+	completes 'lsmsi --json 3' 1 12
+	completes lsmsi --w --watch --watch=
+	completes lsmsi x
+	lsmsi_make native
+	# Every option that it has, and no other
+	"$CHECK_DIR/native/lsmsi" --help | grep -o -E -- '--[a-z]+' | sort -u >"$CHECK_DIR/has"
+	sed -n 's/.*words=(--/--/p' "$LSMSI/lsmsi.bash" | grep -o -E -- '--[a-z]+' | sort -u |
+		diff "$CHECK_DIR/has" - || die "the options of lsmsi are not those that are completed"
+}
+
 check lsmsi tools_lsmsi 120 prepare/tree
 check lsmsi-sanitized tools_sanitized 120 prepare/tree
 check lsmsi-arm64 tools_arm64 120 prepare/packages
 check lsmsi-install tools_install 120 prepare/packages
+check lsmsi-completion tools_completion 120 prepare/packages
