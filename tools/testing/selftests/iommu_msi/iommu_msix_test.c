@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MSI-X doorbells as user space meets them: QEMU's NVMe disk through VFIO
+ * MSI-X doorbells as user space meets them: an NVMe disk through VFIO
  *
  * The environment may have NVME, the device's address, and VECTORS, how many
- * the machine has to give; a controller without LPIs has few.
+ * the machine has to give, where that is less than the disk has; a controller
+ * without LPIs has few. What is on the disk may be lost.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "backends.h"
 
 #define MAX_VECTORS	2048
+#define MIN_VECTORS	8	/* for the places below to be different */
 #define MEMORY_IOVA	0x100000000ULL
 #define SECONDS		180	/* thousands of vectors, on an emulated machine */
 
@@ -49,16 +51,29 @@ FIXTURE(nvme)
 
 FIXTURE_OF_BACKENDS(nvme);
 
+static int wanted_vectors(struct device *dev, int *vectors)
+{
+	const char *text = getenv("VECTORS");
+	uint32_t count;
+	bool dynamic;
+	int ret = irqs_info(dev, MSIX, &count, &dynamic);
+
+	*vectors = text ? atoi(text) : count < MAX_VECTORS ? (int)count : MAX_VECTORS;
+	return ret;
+}
+
 FIXTURE_SETUP(nvme)
 {
 	struct rlimit files = { MAX_VECTORS + 64, MAX_VECTORS + 64 };
 
-	self->vectors = atoi(getenv("VECTORS") ?: "2048");
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	ASSERT_EQ(0, events_open(self->fds, self->vectors));
 	ASSERT_EQ(0, device_to_vfio(nvme_address()));
 	ASSERT_EQ(0, space_open(&self->space, variant->backend));
 	ASSERT_EQ(0, device_start(&self->dev, &self->space, nvme_address()));
+	ASSERT_EQ(0, wanted_vectors(&self->dev, &self->vectors));
+	ASSERT_LE(MIN_VECTORS, self->vectors);
+	ASSERT_GE(MAX_VECTORS, self->vectors);
+	ASSERT_EQ(0, events_open(self->fds, self->vectors));
 }
 
 FIXTURE_TEARDOWN(nvme)
@@ -98,7 +113,8 @@ static int fire(struct nvme *nvme, int id, int eventfd)
 
 TEST_F_TIMEOUT(nvme, interrupts, SECONDS)
 {
-	int vectors[] = { 1, 17, self->vectors / 2, self->vectors - 1 };
+	int vectors[] = { 1, self->vectors / 4, self->vectors / 2,
+			  self->vectors - 1 };
 	unsigned int i;
 	uint64_t v;
 
@@ -120,7 +136,8 @@ TEST_F_TIMEOUT(nvme, interrupts, SECONDS)
 
 TEST_F(nvme, dynamic)
 {
-	int vectors[] = { 0, 5, 17, self->vectors - 3 };
+	int vectors[] = { 0, self->vectors / 4, self->vectors / 2,
+			  self->vectors - 3 };
 	bool dynamic;
 	uint32_t count;
 	int i;
@@ -128,7 +145,7 @@ TEST_F(nvme, dynamic)
 	ASSERT_EQ(0, irqs_info(&self->dev, MSIX, &count, &dynamic));
 	if (!dynamic)
 		SKIP(return, "the MSI controller cannot add vectors");
-	EXPECT_EQ(MAX_VECTORS, count);
+	ASSERT_LE(self->vectors, (int)count);
 	ASSERT_EQ(0, nvme_start(&self->nvme, &self->dev, MEMORY_IOVA));
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, irqs_set(&self->dev, MSIX, vectors[i], 1,
