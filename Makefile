@@ -14,11 +14,11 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi clients series refresh loc menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi tests-tar clients series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
-	@sed -n 's/^\([a-z]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@printf '\nStart with: make demo\n'
 
 fetch:		## unpack the base kernel source into build/ (git, tag `base`)
@@ -59,6 +59,9 @@ lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
 	@scripts/deps.sh lsmsi
 	@$(MAKE) --no-print-directory -C tools/iommu O=../../build/lsmsi
 	@echo "build/lsmsi/lsmsi; make -C tools/iommu install has its manual page, too"
+
+tests-tar:	## the selftests for an arm64 board, as an archive in build/
+	@scripts/tests-tar.sh
 
 clients:	## a QEMU that moves the window, and its guests [QEMU=source tree of 10.0 PYTHON=one with meson 1.5]
 	@QEMU=$(call quote,$(QEMU)) PYTHON=$(call quote,$(PYTHON)) scripts/clients.sh

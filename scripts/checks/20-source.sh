@@ -74,7 +74,7 @@ source_docs() {
 		done < <(sed -nE 's/.*CHECK=("([a-z0-9 /-]+)"|([a-z0-9/-]+)).*/\2\3/p' "$page")
 		while read -r name; do
 			grep -q "^$name:" Makefile || die "$page names make $name, which is no target"
-		done < <(grep -oE '(^    |`|&& )make (-C [a-z-]+ )?[a-z]+' "$page" | sed 's/.* //')
+		done < <(grep -oE '(^    |`|&& )make (-C [a-z-]+ )?[a-z][a-z-]*' "$page" | sed 's/.* //')
 	done
 	printf '%d pages\n' "${#pages[@]}"
 }

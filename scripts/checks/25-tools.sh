@@ -90,8 +90,27 @@ tools_completion() {
 		diff "$CHECK_DIR/has" - || die "the options of lsmsi are not those that are completed"
 }
 
+# Unpacked on a machine that knows nothing else of this repository: with an NVMe disk
+# alone, and beside QEMU's edu device; and refused where there is nothing to run on
+tools_tests_tar() {
+	local archive log=$CHECK_DIR/machine.log run='sh /iommu-msi-tests-*/run'
+	rm -f "$BUILD"/iommu-msi-tests-*.tar.xz
+	scripts/tests-tar.sh
+	archive=$(ls "$BUILD"/iommu-msi-tests-*.tar.xz)
+	mkdir "$CHECK_DIR/root"
+	tar -C "$CHECK_DIR/root" -xf "$archive"
+	scripts/boot.sh --profile base --add "$CHECK_DIR/root" --log "$log" --timeout 300 --run "
+		$run --devices | grep -x '# 0000:00:03.0: NVME=0000:00:03.0 .*' || exit 10
+		$run; [ \$? -eq 4 ] || exit 11
+		NVME=0000:00:1f.0 $run; [ \$? -eq 4 ] || exit 12
+		NVME=0000:00:03.0 VECTORS=8 $run && NVME=0000:00:03.0 EDU=0000:00:02.0 $run"
+	# What was refused is no test
+	sed '/^1\.\.0 # SKIP/d' "$log" >"$CHECK_DIR/machine.ktap"
+}
+
 check lsmsi tools_lsmsi 120 prepare/tree
 check lsmsi-sanitized tools_sanitized 120 prepare/tree
 check lsmsi-arm64 tools_arm64 120 prepare/packages
 check lsmsi-install tools_install 120 prepare/packages
 check lsmsi-completion tools_completion 120 prepare/packages
+check tests-tar tools_tests_tar 300 kernels/base prepare/root prepare/programs
