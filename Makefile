@@ -14,7 +14,7 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi tests-tar clients series refresh loc menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi tests-tar update clients series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -62,6 +62,9 @@ lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
 
 tests-tar:	## the selftests for an arm64 board, as an archive in build/
 	@scripts/tests-tar.sh
+
+update:		## take the next stable version: fetch, apply, check, record [CHECK="group ..."; CHECK= checks nothing]
+	@scripts/update.sh $(if $(filter undefined,$(origin CHECK)),,$(or $(CHECK),--unchecked))
 
 clients:	## a QEMU that moves the window, and its guests [QEMU=source tree of 10.0 PYTHON=one with meson 1.5]
 	@QEMU=$(call quote,$(QEMU)) PYTHON=$(call quote,$(PYTHON)) scripts/clients.sh

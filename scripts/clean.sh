@@ -3,7 +3,8 @@
 #
 # Removes all but the kernel tree, what make menuconfig chose and downloads. The
 # tree is a working tree with a person's commits in it: it goes only with --all,
-# and only when nothing in it is missing here.
+# and only when nothing in it is missing here. --tree removes one tree alone, and what
+# was built from it.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -15,13 +16,24 @@ nobody_else() {
 	done < <(find "$BUILD" -maxdepth 2 -name '*.lock')
 }
 
+# may_go <tree>
+may_go() {
+	if [ -d "$1/.git" ] && [ "${FORCE:-}" != 1 ]; then
+		MSI_KBUILD=${1%/linux} "$ROOT/scripts/apply.sh" --may-discard ||
+			die "build/ stays" "to discard what is in ${1#"$ROOT"/}: make distclean FORCE=1"
+	fi
+}
+
 case ${1:-} in
+--tree)
+	may_go "$KTREE"
+	nobody_else
+	rm -rf "$KBUILD"
+	msg "removed ${KBUILD#"$ROOT"/}"
+	;;
 --all)
 	for tree in "$BUILD/$VERSION"*/linux; do
-		if [ -d "$tree/.git" ] && [ "${FORCE:-}" != 1 ]; then
-			MSI_KBUILD=${tree%/linux} "$ROOT/scripts/apply.sh" --may-discard ||
-				die "build/ stays" "to discard what is in ${tree#"$ROOT"/}: make distclean FORCE=1"
-		fi
+		may_go "$tree"
 	done
 	nobody_else
 	rm -rf "$BUILD"
@@ -42,6 +54,6 @@ case ${1:-} in
 	msg "removed what was built; the kernel source and downloads stay (make distclean removes them)"
 	;;
 *)
-	die "clean.sh: unknown argument '$1'" "usage: clean.sh [--all]"
+	die "clean.sh: unknown argument '$1'" "usage: clean.sh [--all | --tree]"
 	;;
 esac

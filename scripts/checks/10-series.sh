@@ -11,8 +11,10 @@ check quilt series_quilt 600 prepare/tree
 check files series_files 600 prepare/tree
 check shape series_shape 300 prepare/tree
 check rejected series_rejected 300 prepare/tree
+check update series_update 600 prepare/tree
 check checkpatch series_checkpatch 600 prepare/tree
 check menuconfig series_menuconfig 600 prepare/tree
+when_asked update
 
 series_git_am() { FORMAT=mail scripts/series.sh; }
 series_quilt()  { FORMAT=quilt scripts/series.sh; }
@@ -99,6 +101,41 @@ series_rejected() {
 	printf '%s\n' "$said"
 	grep -q "the hunk at line [0-9]* of $file" <<<"$said" || die "the hunk is not named"
 	grep -q "error: 'vfio: .*' does not apply to: $file" <<<"$said" || die "the patch and the file are not named"
+}
+
+# The next version: it is taken, and recorded when its checks have passed alone; where a
+# hunk fails, what to do is said. In a clone of what is committed here.
+series_update() {
+	local file=drivers/vfio/container.c next=$CHECK_DIR/next clone=$CHECK_DIR/clone version said
+	version=$(tree_version_of base)
+	scratch "$next" base <<<"$file
+Makefile"
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$next/Makefile"
+	next_commit "the next version"
+	sed -i 's/^/changed /' "$next/$file"
+	next_commit "another base"
+	git -c safe.directory='*' clone -q "$ROOT" "$clone"
+	update HEAD^ --unchecked || die "the next version is not taken" "" "$CHECK_DIR/said"
+	grep -q "it applies to $VERSION.999; nothing was checked" "$CHECK_DIR/said"
+	! update HEAD^ source/no-such-check || die "a check that is not there has passed"
+	! grep -x "$VERSION.999" "$clone/patches/$VERSION/verified" || die "recorded, and nothing has passed"
+	update HEAD^ source/licence || die "its check has failed" "" "$CHECK_DIR/said"
+	grep -qx "$VERSION.999" "$clone/patches/$VERSION/verified" || die "it is not recorded"
+	! update HEAD --unchecked || die "the series applies to a base that has another $file"
+	grep -q "the hunk at line [0-9]* of $file" "$CHECK_DIR/said" || die "the hunk is not named"
+	grep -q "git -C build/.*/linux am --reject " "$CHECK_DIR/said" || die "what to do is not said"
+	rm -rf "$clone" "$next"
+}
+next_commit() {
+	KGIT_TREE=$next kgit -c user.name=check -c user.email=check@localhost commit -q -a -m "$1"
+}
+# update <commit of the next tree> <arguments...>
+update() {
+	local status=0
+	env -u MSI_LOGDIR -u MSI_OUT -u DEADLINE "BASE_TREE=$next" "BASE=$1" \
+		"$clone/scripts/update.sh" "${@:2}" >"$CHECK_DIR/said" 2>&1 || status=$?
+	cat "$CHECK_DIR/said"
+	return "$status"
 }
 
 # checkpatch-exceptions: <TYPE> <patch, without number, as a glob>: <reason>
