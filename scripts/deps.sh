@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: deps.sh build|demo|lsmsi|bench|clients|check ...
+# usage: deps.sh build|demo|deb|lsmsi|bench|clients|check ...
 #
 # Installs the Debian packages that the named purposes need. When all are
 # there it returns at once and touches neither apt nor the network.
@@ -15,6 +15,7 @@ packages_build=(
 	rsync xz-utils
 )
 packages_demo=(busybox-static device-tree-compiler mmdebstrap qemu-system-arm qemu-utils)
+packages_deb=(debhelper dosfstools dpkg-dev e2fsprogs fdisk kmod qemu-efi-aarch64)
 packages_lsmsi=(gcc libc6-dev make)
 packages_bench=(gnuplot-nox)
 packages_clients=(meson ninja-build patch pkgconf python3-venv)
@@ -125,15 +126,16 @@ for purpose; do
 	case $purpose in
 	build) wanted+=("${packages_build[@]}") ;;
 	demo) wanted+=("${packages_demo[@]}") ;;
+	deb) wanted+=("${packages_deb[@]}") ;;
 	lsmsi) wanted+=("${packages_lsmsi[@]}") ;;
 	bench) wanted+=("${packages_bench[@]}") ;;
 	clients) wanted+=("${packages_clients[@]}") ;;
 	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
-	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|lsmsi|bench|clients|check ..." ;;
+	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|deb|lsmsi|bench|clients|check ..." ;;
 	esac
 done
 if [ ${#wanted[@]} -eq 0 ]; then
-	die "deps.sh: no purpose" "usage: deps.sh build|demo|lsmsi|bench|clients|check ..."
+	die "deps.sh: no purpose" "usage: deps.sh build|demo|deb|lsmsi|bench|clients|check ..."
 fi
 if [ -n "${BASE_TREE:-}" ]; then
 	own_tree
