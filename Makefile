@@ -14,7 +14,7 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi deb tests-tar update clients series refresh loc menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi deb deb-boot tests-tar update clients series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -62,6 +62,9 @@ lsmsi:		## compile lsmsi for this machine, in build/lsmsi/
 
 deb:		## arm64 Debian packages of kernel, lsmsi and selftests, in build/deb/ [CONFIG="fragment ..." FLAVOUR=arm64]
 	@scripts/deb.sh
+
+deb-boot:	## install them in a Debian 13 that UEFI, GRUB and systemd boot, and remove them again
+	@scripts/deb-boot.sh
 
 tests-tar:	## the selftests for an arm64 board, as an archive in build/
 	@scripts/tests-tar.sh

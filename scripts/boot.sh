@@ -47,10 +47,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/smmu.sh"
 
-SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SError'
-SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|unreferenced object|Call trace'
-# What a kernel with lockdep says when all is well
-HARMLESS='RCU lockdep checking is enabled'
 FIRMWARE=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
 
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# What root.sh, boot.sh, demo.sh, stress.sh and fuzz.sh share. Source it after lib.sh.
+# What root.sh, boot.sh, demo.sh, stress.sh, fuzz.sh and deb-boot.sh share. Source it
+# after lib.sh.
 
 ROOTS=$BUILD/root	# made by root.sh
+
+# What no kernel may say
+SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SError'
+SPLATS+='|possible recursive|lockdep|INFO: (task|rcu|possible)|rcu_.*detected|unreferenced object|Call trace'
+# What a kernel with lockdep says when all is well
+HARMLESS='RCU lockdep checking is enabled'
 
 # guest_root <profile> <directory> <work> [<guest's script> [programs...]]: puts
 # into <directory>/demo what a machine needs over its root for the demo's KVM guest:
