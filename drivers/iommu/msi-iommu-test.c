@@ -1819,6 +1819,10 @@ static void test_default_window(struct kunit *test)
 	/* If nothing will do, VMMs at least know this one */
 	mock.reach = (struct range) { SZ_64G, ULONG_MAX };
 	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
+	/* which is said of a device of which nothing has been said yet */
+	f->dev->iommu->msi_window_said = false;
+	KUNIT_EXPECT_EQ(test, suggested(f->dev, 0, 0), WINDOW);
+	KUNIT_EXPECT_TRUE(test, f->dev->iommu->msi_window_said);
 }
 
 /* Where the highest window begins when [start, end] is reserved; 1 for none */
