@@ -11,6 +11,7 @@ check vanilla kernels_vanilla 1800 kernels/base
 check debug kernels_debug 1800 prepare/tree
 check 64k kernels_64k 1800 prepare/tree
 check server kernels_server 1800 kernels/base
+when_asked server
 
 kernel() {
 	scripts/build.sh "$1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2153,SC2034
+# shellcheck shell=bash disable=SC2153,SC2034,SC2054
 #
 # What compilers and sparse say, commit by commit and against the base. One
 # tree and one object directory walk from the base to the end of the series,

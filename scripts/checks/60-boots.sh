@@ -220,6 +220,8 @@ check acpi-smmuv3-its acpi_its 300 kernels/server "${NEEDS[@]}"
 check acpi-smmuv3-v2m acpi_v2m 300 kernels/server "${NEEDS[@]}"
 check life-its life_its 300 kernels/server "${NEEDS[@]}"
 check life-v2m life_v2m 300 kernels/server "${NEEDS[@]}"
+# They have a kernel of their own
+when_asked acpi-smmuv3-its acpi-smmuv3-v2m life-its life-v2m
 check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
 check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
