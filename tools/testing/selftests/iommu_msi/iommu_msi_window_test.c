@@ -952,6 +952,34 @@ TEST_F(ioas, refuse)
 	EXPECT_EQ(-ENOENT, window_set(&gone, NEW, MIB));
 }
 
+static int allow(struct space *space, uint64_t start)
+{
+	struct iommu_iova_range range = { .start = start, .last = start + MIB - 1 };
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow), .ioas_id = space->ioas, .num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+
+	return sys_ioctl(space->fd, IOMMU_IOAS_ALLOW_IOVAS, &allow);
+}
+
+/* What user space said that it will map is kept free of windows */
+TEST_F(ioas, allowed)
+{
+	ASSERT_EQ(0, allow(&self->space, NEW));
+	EXPECT_EQ(-EADDRINUSE, window_set(&self->space, NEW, MIB));
+	EXPECT_EQ(0, window_set(&self->space, OTHER, MIB));
+	EXPECT_EQ(-EADDRINUSE, allow(&self->space, OTHER));
+
+	/* Also where the default is, which is back if no other one is set */
+	ASSERT_EQ(0, allow(&self->space, OLD));
+	ASSERT_EQ(0, device_open(&self->edu, &self->space, edu_address()));
+	EXPECT_EQ(-EADDRINUSE, window_unset(&self->space, OTHER, MIB));
+	device_close(&self->edu);
+	ASSERT_EQ(0, window_unset(&self->space, OTHER, MIB));
+	EXPECT_EQ(-EADDRINUSE, device_open(&self->edu, &self->space, edu_address()));
+}
+
 /* A window that does not suit a device keeps it out */
 TEST_F(ioas, keeps_out)
 {
