@@ -7,7 +7,6 @@
  * Needs four edu devices: see TWO_CONTROLLERS in scripts/selftests.sh.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
-#include "lib/window.h"
 #include "kselftest_harness.h"
 
 /*
@@ -34,7 +32,6 @@ static const char * const address[DEVICES] = {
 };
 
 #define PAGE(iova)	((iova) & ~0xfffULL)
-#define SMALL		0x10000000ULL	/* a window of one page */
 
 /* Where the device writes its MSI, by what its own registers say; or 0 */
 static uint64_t message(int which)
@@ -213,53 +210,6 @@ TEST_F(controllers, one_domain)
 	ASSERT_EQ(0, vector_on(self, A2));
 	EXPECT_EQ(PAGE(self->message[A2]), PAGE(message(A2)));
 	EXPECT_EQ(3, edu_fire(&self->dev[A2], self->eventfd[A2], 3));
-}
-
-/* --- a window that has room for one of the two doorbells ------------------ */
-
-FIXTURE(small)
-{
-	struct space space;
-	struct device one, other;
-};
-
-FIXTURE_SETUP(small)
-{
-	struct window w;
-
-	self->one = self->other = (struct device) { .fd = -1, .group = -1 };
-	ASSERT_EQ(0, device_to_vfio(address[A1]));
-	ASSERT_EQ(0, device_to_vfio(address[B1]));
-	ASSERT_EQ(0, space_open(&self->space, IOMMUFD));
-	ASSERT_EQ(0, device_open(&self->one, &self->space, address[A1]));
-	ASSERT_EQ(0, window_query(&self->space, &w));
-	ASSERT_EQ(0, window_set(&self->space, SMALL, w.granule));
-}
-
-FIXTURE_TEARDOWN(small)
-{
-	device_close(&self->one);
-	device_close(&self->other);
-	space_close(&self->space);
-	EXPECT_TRUE(nothing_left("small"));
-}
-
-/* Whoever comes has to do with what those who are there leave, also by replacement */
-TEST_F(small, attach)
-{
-	struct space *space = &self->space;
-	struct device *other = &self->other;
-	struct space elsewhere = *space;
-
-	EXPECT_EQ(-ENOSPC, device_open(other, space, address[B1]));
-	ASSERT_EQ(0, space_add_ioas(space, &elsewhere.ioas));
-	ASSERT_EQ(0, device_open(other, &elsewhere, address[B1]));
-	EXPECT_EQ(-ENOSPC, device_replace(other, space->ioas));
-	device_close(&self->one);
-	EXPECT_EQ(0, device_replace(other, space->ioas));
-	EXPECT_EQ(-ENOSPC, device_open(&self->one, space, address[A1]));
-	/* Of the same controller */
-	EXPECT_EQ(0, device_open(&self->one, space, address[B2]));
 }
 
 TEST_HARNESS_MAIN
