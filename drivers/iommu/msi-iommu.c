@@ -671,7 +671,7 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 {
 	struct iommu_msi_cookie *cookie = domain->msi_cookie;
 	struct iommu_msi_doorbell *doorbell;
-	unsigned long pfn;
+	unsigned long index;
 
 	if (!cookie)
 		return;
@@ -680,7 +680,7 @@ void iommu_put_msi_cookie(struct iommu_domain *domain)
 	xa_erase(&iommu_msi_cookies, cookie->id);
 
 	mutex_lock(&cookie->lock);
-	xa_for_each(&cookie->doorbells, pfn, doorbell) {
+	xa_for_each(&cookie->doorbells, index, doorbell) {
 		iommu_msi_unmap_doorbell(doorbell);
 		doorbell->gets = 0;
 		/* A vector that is being prepared drops its own later */

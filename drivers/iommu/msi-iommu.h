@@ -42,7 +42,7 @@
  *	    under @lock.
  * @pgshift: log2 of the domain's smallest page. Written under @lock, while
  *	     nothing is mapped; read without.
- * @first_pfn: the first page mapped, likewise
+ * @first_pfn: what was mapped first when nothing was, likewise
  * @seq: lets the aperture be read in any context. Written with @lock held and
  *	 interrupts off.
  * @aperture_start: first byte; written under @lock and @seq

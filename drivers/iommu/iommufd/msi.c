@@ -14,9 +14,9 @@
 /* How often devices may join an IOAS while its window is about to change */
 #define IOMMUFD_MSI_TRIES	16
 
-/* Reserves what a driver suggests for MSIs of @dev, or what a domain has */
+/* Reserves what a driver suggests for MSIs */
 int iopt_reserve_sw_msi(struct io_pagetable *iopt, unsigned long start,
-			unsigned long last, void *owner, struct device *dev)
+			unsigned long last, void *owner)
 {
 	struct rb_root_cached *itree = &iopt->reserved_itree;
 	struct iopt_reserved *reserved;
@@ -34,7 +34,6 @@ int iopt_reserve_sw_msi(struct io_pagetable *iopt, unsigned long start,
 	if (!reserved)
 		return -ENOMEM;
 	reserved->sw_msi = true;
-	reserved->sw_msi_dev = dev;
 	interval_tree_insert(&reserved->node, itree);
 	return 0;
 }
@@ -151,28 +150,6 @@ static int iopt_set_msi_window(struct io_pagetable *iopt,
 	return 0;
 }
 
-/*
- * Asks the devices of other groups that share the user's window what they need. Their
- * groups are not locked: who is there has a reservation that the window replaces.
- */
-static void iommufd_group_survey_others(struct iommufd_group *igroup,
-					struct io_pagetable *iopt,
-					struct iommu_msi_survey *survey)
-{
-	struct interval_tree_node *node;
-	struct device *dev;
-
-	lockdep_assert_held_write(&iopt->iova_rwsem);
-
-	for (node = interval_tree_iter_first(&iopt->unused_msi_itree, 0,
-					     ULONG_MAX);
-	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		dev = container_of(node, struct iopt_reserved, node)->sw_msi_dev;
-		if (dev && dev->iommu_group != igroup->group)
-			iommu_msi_survey_device(dev, survey);
-	}
-}
-
 /* Does the window do for a group, in which the domain has doorbells or will? */
 static int iommufd_group_check_window(struct iommufd_hwpt_paging *hwpt_paging,
 				      const struct range *sw_msi,
@@ -212,16 +189,17 @@ static int iommufd_hwpt_setup_msi(struct iommufd_hwpt_paging *hwpt_paging,
 
 	lockdep_assert_held_write(&iopt->iova_rwsem);
 
-	if (!iommu_msi_window_set(sw_msi) ||
-	    iommu_msi_window_set(&hwpt_paging->sw_msi))
+	if (iommu_msi_window_set(&hwpt_paging->sw_msi))
 		return 0;
+	/* An attach that failed may have left an aperture that is not reserved */
+	if (!iommu_msi_window_set(sw_msi))
+		return iommu_domain_msi_aperture_valid(domain) ? -EINVAL : 0;
 
 	/*
 	 * Devices come and go, and their reservations with them, while the
 	 * domain keeps its window, and doorbells in it.
 	 */
-	rc = iopt_reserve_sw_msi(iopt, sw_msi->start, sw_msi->end, hwpt_paging,
-				 NULL);
+	rc = iopt_reserve_sw_msi(iopt, sw_msi->start, sw_msi->end, hwpt_paging);
 	if (rc)
 		return rc;
 
@@ -241,10 +219,10 @@ err_unreserve:
 
 /*
  * If the IOMMU driver gives a IOMMU_RESV_SW_MSI then MSIs are translated, and
- * the irq layer maps doorbells in the window that the domain was told. It is
- * reserved in the IOAS for as long as the domain exists. A group that shares the
- * domain does with the window of the first, unless its devices have something
- * else there.
+ * the irq layer maps doorbells in the window that the domain was told. Once a group
+ * was attached it is reserved in the IOAS for as long as the domain exists. A group
+ * that shares the domain does with the window of the first, unless its devices have
+ * something else there.
  */
 int iommufd_group_setup_msi(struct iommufd_group *igroup,
 			    struct iommufd_hwpt_paging *hwpt_paging)
@@ -268,13 +246,12 @@ int iommufd_group_setup_msi(struct iommufd_group *igroup,
 		window = iommu_msi_suggested_window(&regions);
 		down_write(&iopt->iova_rwsem);
 		iopt->msi_joins++;
-		iommufd_group_survey_others(igroup, iopt, &survey);
 		rc = iommufd_group_check_window(hwpt_paging, &window, &survey,
 						&regions);
 		if (!rc)
 			rc = iommufd_hwpt_setup_msi(hwpt_paging, &window);
 		if (!rc)
-			hwpt_paging->msi_joins++;
+			hwpt_paging->msi_users_ever++;
 		up_write(&iopt->iova_rwsem);
 	}
 	list_for_each_entry_safe(region, next, &regions, list)
@@ -283,16 +260,16 @@ int iommufd_group_setup_msi(struct iommufd_group *igroup,
 }
 
 /*
- * A group was not attached after all. If none was, ever, the user has back what the
- * domain's window takes of the IOAS, until the next one comes. What the domain was
- * told stays, and is not told on.
+ * A group was not attached after all. If none was, ever, with or without MSIs that are
+ * translated, the user has back what the domain's window takes of the IOAS, until the
+ * next one comes. What the domain was told stays, and is not told on.
  */
 void iommufd_hwpt_undo_setup_msi(struct iommufd_hwpt_paging *hwpt_paging)
 {
 	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
 
 	down_write(&iopt->iova_rwsem);
-	if (!--hwpt_paging->msi_joins) {
+	if (!--hwpt_paging->msi_users_ever) {
 		__iopt_remove_reserved_iova(iopt, hwpt_paging);
 		hwpt_paging->sw_msi = (struct range){};
 	}
