@@ -47,8 +47,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/smmu.sh"
 
-FIRMWARE=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
-
 profile='' gic=its iommu=smmuv3 smp=2 mem=1G kvm='' disk='' append='' clock=instructions
 command='' log='' limit='' shell='' qmp='' acpi=''
 adds=() devices=() netdevs=() changes=() no_reboot=(-no-reboot)

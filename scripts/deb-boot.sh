@@ -22,7 +22,6 @@ OUT=$BUILD/deb-boot
 LOGS=${1:-$OUT}
 SUITE=trixie
 PACKAGES=systemd-sysv,udev,kmod,initramfs-tools,grub-efi-arm64,linux-image-cloud-arm64,e2fsprogs
-FIRMWARE=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd
 ESP_AT=1 ESP_SIZE=64 SIZE=3072	# MiB
 
 # The root with all packages unpacked, and the packages, to be installed over it

@@ -5,6 +5,7 @@
 # after lib.sh.
 
 ROOTS=$BUILD/root	# made by root.sh
+FIRMWARE=/usr/share/qemu-efi-aarch64/QEMU_EFI.fd	# of UEFI, for arm64
 
 # What no kernel may say
 SPLATS='WARNING:|BUG:|kernel BUG|Oops|Internal error|Kernel panic|KASAN|UBSAN|SError'
