@@ -52,7 +52,7 @@ walk_to() {
 	echo "$(kgit rev-parse "$1") $with" >"$WALK_OUT/configured"
 }
 
-# Each commit compiles that changes more than texts. At least every fourth is linked, as
+# Each commit compiles that changes more than texts. At least every eighth is linked, as
 # well: that is where most of the time would go. So is the end of each group that is
 # posted by itself, which boots, and passes the KUnit tests that it has. The last comes
 # first: it is what builds/modules has linked, and its objects are there.
@@ -73,7 +73,7 @@ static_commits() {
 		targets=("${dirs[@]}")
 		if grep -qx "$commit" <<<"$ends"; then
 			targets=(Image modules) since=0
-		elif [ "$since" -eq 4 ]; then
+		elif [ "$since" -eq 8 ]; then
 			targets=(vmlinux modules) since=0
 		fi
 		kmake arm64 "$WALK" "$WALK_OUT" "${targets[@]}" || die "does not build: $title"
