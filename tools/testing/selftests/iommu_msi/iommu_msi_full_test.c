@@ -92,6 +92,19 @@ FIXTURE_TEARDOWN(full)
 	EXPECT_EQ(0, doorbells_count());
 }
 
+/* A doorbell of many pages is one */
+TEST_F(full, frame)
+{
+	struct doorbells d;
+	char option[64];
+
+	snprintf(option, sizeof(option), "device=%s most=1 size=0x20000", nvme_address());
+	ASSERT_EQ(0, module_load("msi_fill", option));
+	ASSERT_EQ(0, doorbells_read(&d));
+	ASSERT_EQ(1, d.count);
+	EXPECT_EQ(0x20000, d.at[0].size);
+}
+
 /* No vector for one device; the other one's, in its own window, goes on */
 TEST_F(full, new_vector)
 {

@@ -19,7 +19,11 @@ MODULE_PARM_DESC(device, "name of the PCI device");
 
 static int most = INT_MAX;
 module_param(most, int, 0444);
-MODULE_PARM_DESC(most, "how many pages are taken at most");
+MODULE_PARM_DESC(most, "how many doorbells are mapped at most");
+
+static ulong size = 4;
+module_param(size, ulong, 0444);
+MODULE_PARM_DESC(size, "bytes of each, in as many pages as that takes");
 
 static int pages;
 module_param(pages, int, 0444);
@@ -51,7 +55,7 @@ static int take_page(void)
 {
 	dma_addr_t iova;
 
-	return iommu_msi_get_doorbell_iova(domain, nth(pages), 4, PROT, &iova);
+	return iommu_msi_get_doorbell_iova(domain, nth(pages), size, PROT, &iova);
 }
 
 static void give_back(void)
