@@ -2006,6 +2006,7 @@ static int check_window(struct iommu_domain *domain,
 
 static void test_survey(struct kunit *test)
 {
+	const struct range named = { SZ_1M, SZ_2M - 1 };
 	struct irq_domain *root = mock_irq_domain(test, NULL);
 	struct irq_domain *leaf = mock_irq_domain(test, root);
 	struct irq_domain *alien = mock_irq_domain(test, NULL);
@@ -2072,6 +2073,12 @@ static void test_survey(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, survey.window.start, DOORBELL & ~0xfffULL);
 	KUNIT_EXPECT_EQ(test, survey.window.end, DOORBELL | 0xfffULL);
 	KUNIT_EXPECT_FALSE(test, iommu_msi_survey_programmable(&survey));
+
+	/* A window with a name goes before what the IOMMU lets pass */
+	iommu_msi_survey_init(&survey, SZ_4K, &named);
+	KUNIT_EXPECT_EQ(test, iommu_msi_survey_device(other, &survey), 0);
+	KUNIT_EXPECT_TRUE(test, survey.hw_msi);
+	KUNIT_EXPECT_EQ(test, survey.window.start, named.start);
 
 	dev_set_msi_domain(other, NULL);
 	platform_device_unregister(to_platform_device(other));

@@ -605,10 +605,9 @@ int iommufd_ioas_msi_info(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
 int iommufd_msi_info(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_msi_info *cmd = ucmd->cmd;
-	struct iommufd_hwpt_paging *hwpt_paging = NULL;
+	struct iommufd_hwpt_paging *hwpt_paging;
 	struct iommufd_object *obj;
-	struct iommufd_ioas *ioas;
-	int rc;
+	int rc = -EINVAL;
 
 	if (!IS_ENABLED(CONFIG_IOMMU_MSI) || cmd->__reserved)
 		return -EOPNOTSUPP;
@@ -617,24 +616,18 @@ int iommufd_msi_info(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 
-	switch (obj->type) {
-	case IOMMUFD_OBJ_IOAS:
-		ioas = container_of(obj, struct iommufd_ioas, obj);
-		break;
-	case IOMMUFD_OBJ_HWPT_PAGING:
+	if (obj->type == IOMMUFD_OBJ_IOAS) {
+		rc = iommufd_ioas_msi_info(ucmd->ictx,
+					   container_of(obj, struct iommufd_ioas, obj),
+					   NULL, cmd);
+	} else if (obj->type == IOMMUFD_OBJ_HWPT_PAGING) {
 		hwpt_paging = container_of(obj, struct iommufd_hwpt_paging,
 					   common.obj);
-		ioas = hwpt_paging->ioas;
-		break;
-	default:
-		rc = -EINVAL;
-		goto out_put;
+		rc = iommufd_ioas_msi_info(ucmd->ictx, hwpt_paging->ioas,
+					   hwpt_paging, cmd);
 	}
-
-	rc = iommufd_ioas_msi_info(ucmd->ictx, ioas, hwpt_paging, cmd);
 	if (!rc)
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-out_put:
 	iommufd_put_object(ucmd->ictx, obj);
 	return rc;
 }
