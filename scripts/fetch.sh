@@ -29,7 +29,7 @@ tree_version() {
 compare_versions() {
 	local prepared=$1 installed candidate
 	if ! grep -qx "$prepared" "$PATCHES/verified" 2>/dev/null; then
-		warn "the base is $prepared; the series was verified on $(paste -sd' ' "$PATCHES/verified"): going on"
+		warn "the base is $prepared; the series was verified on $(verified): going on"
 	fi
 	# make check has its packages, and calls this some forty times
 	[ -z "${BASE_TREE:-}${MSI_PACKAGES_THERE:-}" ] || return 0

@@ -161,6 +161,9 @@ paced() { echo $(($1 * PACE)); }
 
 # --- the kernel tree ----------------------------------------------------------
 
+# The versions of the base whose checks have passed
+verified() { paste -sd' ' "$PATCHES/verified" 2>/dev/null | grep . || echo none; }
+
 # git on a derived tree, deaf to the user's configuration (hooks, signing,
 # line endings, whitespace rules), so that results are the same everywhere.
 kgit() {

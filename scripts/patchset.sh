@@ -73,7 +73,7 @@ report_rejected() {
 	files=$(sed -n 's/^error: \(.*\): patch does not apply$/\1/p; s/^error: \(.*\): does not exist in index$/\1 (not there)/p; s/^error: \(.*\): already exists in index$/\1 (already there)/p' "$1" | sort -u | paste -sd' ')
 	sed -n 's/^error: patch failed: \(.*\):\([0-9]*\)$/  | the hunk at line \2 of \1/p' "$1" >&2
 	die "'${patch:-a patch}' does not apply to: ${files:-(see the log)}" \
-		"the base is Linux $(tree_version_of "$base"), verified was $(paste -sd' ' "$PATCHES/verified" 2>/dev/null || echo none): rebase the series in ${KTREE#"$ROOT"/}, or mend the hunk in ${PATCHES#"$ROOT"/}" \
+		"the base is Linux $(tree_version_of "$base"), verified was $(verified): rebase the series in ${KTREE#"$ROOT"/}, or mend the hunk in ${PATCHES#"$ROOT"/}" \
 		"$1"
 }
 

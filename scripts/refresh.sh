@@ -96,6 +96,16 @@ install_files() {
 		replace "$work/blob" "$ROOT/$path"
 	done
 }
+# Its first line is the version that the patches were written on. On another one they
+# are other patches, and nobody has tried those where the former ones were.
+renew_verified() {
+	if [ ! -f "$PATCHES/verified" ]; then
+		tree_version_of "$base" >"$PATCHES/verified"
+	elif ! grep -qx "$(tree_version_of "$base")" "$PATCHES/verified"; then
+		warn "${PATCHES#"$ROOT"/}/verified is empty now: the patches are those for $(tree_version_of "$base")"
+		: >"$PATCHES/verified"
+	fi
+}
 install_patches() {
 	local name
 	mkdir -p "$PATCHES"
@@ -105,7 +115,7 @@ install_patches() {
 	for name in "$work"/patches/*; do
 		replace "$name" "$PATCHES/${name##*/}"
 	done
-	[ -f "$PATCHES/verified" ] || tree_version_of "$base" >"$PATCHES/verified"
+	renew_verified
 }
 
 mkdir -p "$KBUILD"

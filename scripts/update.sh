@@ -44,19 +44,29 @@ new_tree() {
 	fi
 }
 
+# In commands as they are typed, or run by the check series/update
 how_to_go_on() {
-	local tree=${KTREE#"$ROOT"/}
+	local own=${BASE_TREE:+ BASE_TREE=$BASE_TREE BASE=$BASE}
 	cat >&2 <<-HOW
 		  To go on, commit by commit, in the tree of $(prepared):
-		    git -C $tree switch -C msi-iommu base
-		    git -C $tree am --reject $PATCHES/0*.patch
-		  Mend what a .rej file has, then: git add, git am --continue. At the end:
-		    make refresh FORCE=1${BASE_TREE:+ BASE_TREE=$BASE_TREE BASE=$BASE}, and make update again
+		    cd ${KTREE#"$ROOT"/}
+		    git switch -C msi-iommu base
+		    git am --reject $PATCHES/0*.patch
+		  Each time it stops, put into the files what the .rej files have; git status names
+		  them. Then (a patch that the tree has already: git am --skip):
+		    git clean -fq -- '*.rej'
+		    git add -A
+		    git am --continue
+		  At the end:
+		    cd -
+		    make refresh$own
+		    make update$own
+		  and commit patches/, and the files that the series adds if they have changed.
 	HOW
 }
 
 mkdir -p "$LOGDIR"
-msg "verified  $(paste -sd' ' "$PATCHES/verified")"
+msg "verified  $(verified)"
 if [ -n "${BASE_TREE:-}" ]; then
 	msg "asked for ${BASE:-}, of $BASE_TREE"
 else
@@ -80,5 +90,5 @@ if grep -qx "$version" "$PATCHES/verified"; then
 	msg "$version was verified before"
 else
 	echo "$version" >>"$PATCHES/verified"
-	msg "$version is in ${PATCHES#"$ROOT"/}/verified now: commit it"
+	msg "$version is in ${PATCHES#"$ROOT"/}/verified now: commit that"
 fi

@@ -104,7 +104,7 @@ series_rejected() {
 }
 
 # The next version: it is taken, and recorded when its checks have passed alone; where a
-# hunk fails, what to do is said. In a clone of what is committed here.
+# hunk fails, what to do is said, and done as it is said. In a clone of what is here.
 series_update() {
 	local file=drivers/vfio/container.c next=$CHECK_DIR/next clone=$CHECK_DIR/clone version said
 	version=$(tree_version_of base)
@@ -113,18 +113,46 @@ Makefile"
 	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$next/Makefile"
 	next_commit "the next version"
 	sed -i 's/^/changed /' "$next/$file"
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 1000/' "$next/Makefile"
 	next_commit "another base"
 	git -c safe.directory='*' clone -q "$ROOT" "$clone"
+	# The patches for a new version are committed last
+	rm -r "$clone/patches"
+	cp -R "$ROOT/patches" "$ROOT/scripts" "$clone/"
+	git -C "$clone" add -A
+	git -C "$clone" -c user.name=check -c user.email=check@localhost commit -q --allow-empty -m here
 	update HEAD^ --unchecked || die "the next version is not taken" "" "$CHECK_DIR/said"
 	grep -q "it applies to $VERSION.999; nothing was checked" "$CHECK_DIR/said"
 	! update HEAD^ source/no-such-check || die "a check that is not there has passed"
 	! grep -x "$VERSION.999" "$clone/patches/$VERSION/verified" || die "recorded, and nothing has passed"
 	update HEAD^ source/licence || die "its check has failed" "" "$CHECK_DIR/said"
 	grep -qx "$VERSION.999" "$clone/patches/$VERSION/verified" || die "it is not recorded"
+	git -C "$clone" checkout -q patches
 	! update HEAD --unchecked || die "the series applies to a base that has another $file"
 	grep -q "the hunk at line [0-9]* of $file" "$CHECK_DIR/said" || die "the hunk is not named"
-	grep -q "git -C build/.*/linux am --reject " "$CHECK_DIR/said" || die "what to do is not said"
+	sed -n 's/^    //p' "$CHECK_DIR/said" >"$CHECK_DIR/recipe"
+	follow_recipe || die "what was said does not help: $(tail -n 1 "$CHECK_DIR/stderr")" "" "$CHECK_DIR/stderr"
+	[ "$(cat "$clone/patches/$VERSION/verified")" = "$VERSION.1000" ] ||
+		die "the patches for $VERSION.1000 are said to be those of: $(paste -sd' ' "$clone/patches/$VERSION/verified")"
 	rm -rf "$clone" "$next"
+}
+# Word by word; one patch touches that file, and what update.sh checks here is little
+follow_recipe() {
+	local lines
+	mapfile -t lines <"$CHECK_DIR/recipe"
+	printf '%s\n' "${lines[@]}"
+	[[ ${lines[2]} == 'git am --reject '* && ${lines[5]} == 'git am --continue' &&
+		${lines[*]: -1} == 'make update '* ]] || return
+	(
+		cd "$clone" && eval "${lines[0]}" && eval "${lines[1]}" || exit
+		! eval "${lines[2]}" || exit
+		[ -e "$file.rej" ] || exit
+		kgit show "msi-iommu:$file" | sed 's/^/changed /' >"$file"
+		for line in "${lines[@]:3}"; do
+			[[ $line != 'make update '* ]] || line+=' CHECK=source/licence'
+			eval "$line" || exit
+		done
+	) 2>"$CHECK_DIR/stderr"
 }
 next_commit() {
 	KGIT_TREE=$next kgit -c user.name=check -c user.email=check@localhost commit -q -a -m "$1"
