@@ -32,11 +32,13 @@ configure_as_debian() {
 			"another one: make deb CONFIG=\"fragment ...\""
 	debian_config "$DEBIAN/$flavour/.config" >"$OUT/new.config"
 	echo 'CONFIG_LOCALVERSION="-msi-iommu"' >>"$OUT/new.config"
-	msg "Debian's $flavour, but for these lines:"
-	{ diff "$DEBIAN/$flavour/.config" "$OUT/new.config" || true; } | sed -n 's/^[<>]/  &/p'
 	mkdir -p "$objects"
 	logged "$LOGDIR/deb-config.log" "configuring as Debian's $flavour" \
 		kmake arm64 "$KTREE" "$objects" "KCONFIG_CONFIG=$OUT/new.config" olddefconfig
+	# With what was turned off goes what depends on it
+	msg "Debian's $flavour, but for these lines:"
+	{ diff "$DEBIAN/$flavour/.config" "$OUT/new.config" || true; } |
+		sed -n '/_VERSION/d; s/^[<>]/  &/p'
 	cmp -s "$OUT/new.config" "$objects/.config" || cp "$OUT/new.config" "$objects/.config"
 }
 
