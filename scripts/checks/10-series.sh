@@ -106,7 +106,7 @@ series_rejected() {
 # The next version: it is taken, and recorded when its checks have passed alone; where a
 # hunk fails, what to do is said, and done as it is said. In a clone of what is here.
 series_update() {
-	local file=drivers/vfio/container.c next=$CHECK_DIR/next clone=$CHECK_DIR/clone version said
+	local file=drivers/iommu/iommufd/Makefile next=$CHECK_DIR/next clone=$CHECK_DIR/clone version said
 	version=$(tree_version_of base)
 	scratch "$next" base <<<"$file
 Makefile"
@@ -134,9 +134,11 @@ Makefile"
 	follow_recipe || die "what was said does not help: $(tail -n 1 "$CHECK_DIR/stderr")" "" "$CHECK_DIR/stderr"
 	[ "$(cat "$clone/patches/$VERSION/verified")" = "$VERSION.1000" ] ||
 		die "the patches for $VERSION.1000 are said to be those of: $(paste -sd' ' "$clone/patches/$VERSION/verified")"
+	[ -z "$(git -C "$clone" ls-files -d)" ] || die "the recipe has lost files"
 	rm -rf "$clone" "$next"
 }
-# Word by word; one patch touches that file, and what update.sh checks here is little
+# Word by word. One patch touches that file, and adds another one; what is checked at the
+# end is little
 follow_recipe() {
 	local lines
 	mapfile -t lines <"$CHECK_DIR/recipe"
