@@ -97,7 +97,7 @@ build_programs() {
 	kselftest arm64 aarch64-linux-gnu-gcc "$PROGRAMS/headers" "$PROGRAMS/kselftest"
 	mkdir -p "$root/tests"
 	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT"/tools/boot/run-{modules,tests} \
-		"$ROOT/tools/boot/window-parameter" "$ROOT/tools/boot/examples-test" "$root/tests/"
+		"$ROOT"/tools/boot/{window-parameter,examples-test,reserved-test} "$root/tests/"
 	for example in "$ROOT"/tools/iommu/examples/*.c; do
 		compile_alone "$root/examples/$(basename "$example" .c)" "$example"
 	done

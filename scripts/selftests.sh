@@ -80,6 +80,8 @@ TESTS_GROUP=(iommu_msi_group_test)
 DYNAMIC=(--device e1000e,addr=7,romfile=)
 TESTS_DYNAMIC=(iommu_msi_dynamic_test)
 ACPI=(--acpi)	# a machine that UEFI firmware describes
+# The same with tables of tools/boot/acpi-tables
+ACPI_RESERVED=(--acpi --device edu,addr=4)
 # Beside the others a disk with virtual functions, below a port
 FUNCTIONS=(--device pcie-root-port,id=root,chassis=1,addr=6 --device nvme-subsys,id=subsystem
 	--device nvme,bus=root,serial=functions,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=4)

@@ -145,6 +145,24 @@ group_reserved_v2m() { beside GROUP_RESERVED machine base v2m smmuv3 120 '' "${T
 acpi_its() { beside ACPI machine server its smmuv3 300 ''; }
 acpi_v2m() { beside ACPI machine server v2m smmuv3 300 'VECTORS=32'; }
 
+# Its firmware reserves memory where the default window is
+relaxable() {
+	local tables=$CHECK_DIR/tables EXTRA print
+	# shellcheck disable=SC2016
+	print='dmesg -n 1
+for name in IORT DSDT; do
+	echo "acpi-table: $name $(base64 -w 0 /sys/firmware/acpi/tables/$name)"
+done'
+	scripts/boot.sh --profile server --gic "$1" "${ACPI_RESERVED[@]}" --run "$print" \
+		--log "$CHECK_DIR/tables.log" --timeout 120
+	tools/boot/acpi-tables "$CHECK_DIR/tables.log" "$tables"
+	EXTRA=("${ACPI_RESERVED[@]}" --add "$tables")
+	machine server "$1" smmuv3 300 "$2" "${TESTS_SMMU[@]}" reserved-test "${TESTS[@]}" \
+		"${TESTS_TRANSLATED[@]}"
+}
+relaxable_its() { relaxable its ''; }
+relaxable_v2m() { relaxable v2m 'VECTORS=32'; }
+
 # CPUs, sleep, and devices that come and go
 life_its() { beside FUNCTIONS machine server its smmuv3 300 '' "${TESTS_LIFE[@]}"; }
 life_v2m() { beside FUNCTIONS machine server v2m smmuv3 300 '' "${TESTS_LIFE[@]}"; }
@@ -218,10 +236,12 @@ check group-reserved-v2m group_reserved_v2m 300 kernels/base "${NEEDS[@]}"
 check debug-group-reserved-its debug_group_reserved 1200 kernels/debug "${NEEDS[@]}"
 check acpi-smmuv3-its acpi_its 300 kernels/server "${NEEDS[@]}"
 check acpi-smmuv3-v2m acpi_v2m 300 kernels/server "${NEEDS[@]}"
+check acpi-relaxable-its relaxable_its 300 kernels/server "${NEEDS[@]}"
+check acpi-relaxable-v2m relaxable_v2m 300 kernels/server "${NEEDS[@]}"
 check life-its life_its 300 kernels/server "${NEEDS[@]}"
 check life-v2m life_v2m 300 kernels/server "${NEEDS[@]}"
 # They have a kernel of their own
-when_asked acpi-smmuv3-its acpi-smmuv3-v2m life-its life-v2m
+when_asked acpi-smmuv3-its acpi-smmuv3-v2m acpi-relaxable-its acpi-relaxable-v2m life-its life-v2m
 check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
 check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
