@@ -587,8 +587,8 @@ EXPORT_SYMBOL_NS_GPL(iommu_msi_get_resv_region, IOMMU_MSI);
  *
  * Context: Process context. May sleep.
  * Return: the highest 1 MiB, at or above 4 GiB, that iommu_msi_check_window() lets
- * pass, that @dev, its bus and @domain reach, and that meets nothing reserved nor a window of
- * the PCI host bridge; unset if there is none, or if MSIs are not translated.
+ * pass, that @dev, its bus and @domain reach, and that meets nothing reserved nor a
+ * window of the PCI host bridge; unset if there is none, or if MSIs are not translated.
  */
 struct range iommu_msi_highest_window(const struct iommu_domain *domain,
 				      struct device *dev)
