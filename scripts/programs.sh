@@ -96,7 +96,7 @@ build_programs() {
 	headers arm64 "$PROGRAMS/headers"
 	kselftest arm64 aarch64-linux-gnu-gcc "$PROGRAMS/headers" "$PROGRAMS/kselftest"
 	mkdir -p "$root/tests"
-	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT"/tools/boot/run-{modules,tests} \
+	cp "$PROGRAMS"/kselftest/iommu_msi/* "$ROOT"/tools/boot/run-{kexec,modules,tests} \
 		"$ROOT"/tools/boot/{window-parameter,examples-test,reserved-test} "$root/tests/"
 	for example in "$ROOT"/tools/iommu/examples/*.c; do
 		compile_alone "$root/examples/$(basename "$example" .c)" "$example"
@@ -104,6 +104,7 @@ build_programs() {
 	lsmsi aarch64-linux-gnu-gcc "$root/tests/lsmsi"
 	compile "$root/stress/stress" "$TESTING/stress/stress.c"
 	compile "$root/fuzz/fuzz" "$TESTING"/fuzz/*.c
+	compile "$root/tests/hold-devices" "$ROOT/tools/boot/hold-devices.c"
 	compile "$root/demo/window-demo" "$ROOT/tools/boot/window-demo.c"
 	compile "$root/demo/smmu-demo" "$ROOT/tools/boot/smmu-demo.c"
 	compile "$root/demo/vdpa-demo" "$ROOT/tools/boot/vdpa-demo.c"

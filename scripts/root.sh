@@ -27,6 +27,7 @@ declare -A PROGRAMS=(
 	[qemu-bookworm]="bookworm qemu-system-arm $QEMU"
 	[qemu-trixie]="trixie qemu-system-arm $QEMU"	# knows iommufd
 	[blocks]="bookworm qemu-utils usr/bin/qemu-img usr/bin/qemu-io"
+	[kexec]="bookworm kexec-tools sbin/kexec"
 	[dpdk]="bookworm dpdk-dev usr/bin/dpdk-testpmd usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_net_e1000.so.?? usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_mempool_ring.so.??"
 )
 

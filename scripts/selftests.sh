@@ -86,6 +86,7 @@ ACPI_RESERVED=(--acpi --device edu,addr=4)
 FUNCTIONS=(--device pcie-root-port,id=root,chassis=1,addr=6 --device nvme-subsys,id=subsystem
 	--device nvme,bus=root,serial=functions,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=4)
 TESTS_LIFE=(iommu_msi_life_test)	# of a machine; with FUNCTIONS
+TESTS_KEXEC=(iommu_msi_test iommu_msix_test)	# after kernels that have gone, see run-kexec
 # An LS-SCFG cannot add vectors, and has no function for a free one that could fail
 STEPS_LS_SCFG=(-V type1_event -V iommufd_event -t enable)
 

@@ -167,6 +167,17 @@ relaxable_v2m() { relaxable v2m 'VECTORS=32'; }
 life_its() { beside FUNCTIONS machine server its smmuv3 300 '' "${TESTS_LIFE[@]}"; }
 life_v2m() { beside FUNCTIONS machine server v2m smmuv3 300 '' "${TESTS_LIFE[@]}"; }
 
+# Another kernel starts while devices are assigned. It has to leave alone the tables that a
+# GICv3 goes on using, also that of the base: UEFI's memory map is what tells it.
+life_kexec() {
+	local root=$CHECK_DIR/root RUN='sh /tests/run-kexec' EXTRA
+	scripts/root.sh programs kexec
+	mkdir -p "$root"
+	cp "$KBUILD/server/arch/arm64/boot/Image" "$root/"
+	EXTRA=("${ACPI[@]}" --append retain_initrd --add "$root" --add "$BUILD/root-programs/kexec")
+	machine server its smmuv3 300 '' "${TESTS_KEXEC[@]}"
+}
+
 # A driver in the kernel adds vectors
 dynamic_its() { beside DYNAMIC machine base its smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
 dynamic_v2m() { beside DYNAMIC machine base v2m smmuv3 120 '' "${TESTS_DYNAMIC[@]}"; }
@@ -240,8 +251,9 @@ check acpi-relaxable-its relaxable_its 300 kernels/server "${NEEDS[@]}"
 check acpi-relaxable-v2m relaxable_v2m 300 kernels/server "${NEEDS[@]}"
 check life-its life_its 300 kernels/server "${NEEDS[@]}"
 check life-v2m life_v2m 300 kernels/server "${NEEDS[@]}"
+check life-kexec-its life_kexec 300 kernels/server "${NEEDS[@]}"
 # They have a kernel of their own
-when_asked acpi-smmuv3-its acpi-smmuv3-v2m acpi-relaxable-its acpi-relaxable-v2m life-its life-v2m
+when_asked acpi-smmuv3-its acpi-smmuv3-v2m acpi-relaxable-its acpi-relaxable-v2m life-its life-v2m life-kexec-its
 check dynamic-its dynamic_its 300 kernels/base "${NEEDS[@]}"
 check dynamic-v2m dynamic_v2m 300 kernels/base "${NEEDS[@]}"
 check smmuv2-its smmuv2_its 300 kernels/base "${NEEDS[@]}"
