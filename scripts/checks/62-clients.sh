@@ -24,6 +24,8 @@ GUESTS=(
 	"nvme-rebooted       base   its moved   bookworm 4 LIFE='rebooted rebooted rebooted'"
 	"nvme-killed         base   its default trixie   2 IOMMUFD=1 LIFE=killed"
 	"nvme-plugged        server its default trixie   3 LIFE='plugged plugged'"
+	"nvme-reset          base   its default trixie   3 IOMMUFD=1 LIFE='reset flr'"
+	"nvme-reset-moved    base   its moved   bookworm 3 LIFE='reset flr'"
 	"nic                 server its moved   bookworm 1 DEVICES=0000:00:05.0 WANTED=eth0"
 	"nvme-nic            server its default trixie   1 IOMMUFD=1 DEVICES='0000:00:03.0 0000:00:05.0' WANTED=nvme0+eth0"
 )
@@ -51,6 +53,9 @@ guest() {
 	client_disk "$CHECK_DIR/disk"
 	case $name in nvme*) judged+=(-v "sha256=$sha256") ;; esac
 	case $name in *nic*) judged+=(-v answers=1) ;; esac
+	# A queue for each CPU, and that of the commands
+	[[ ! $variables =~ CPUS=([0-9]+) ]] || judged+=(-v vectors="$((BASH_REMATCH[1] + 1))")
+	case $variables in *"reset flr"*) judged+=(-v resets=2) ;; esac
 	if [ "$release" != "$(os_field VERSION_CODENAME)" ]; then
 		scripts/root.sh programs "qemu-$release"
 		extra+=(--add "$BUILD/root-programs/qemu-$release")
