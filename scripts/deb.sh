@@ -9,7 +9,7 @@
 #   lsmsi, iommu-msi-tests                           see pack_lsmsi and pack_tests
 #
 # The kernel's configuration is that of Debian's FLAVOUR, without what needs
-# Debian's keys or half of the time; or fragments on allnoconfig, as
+# Debian's key or half of the time; or fragments on allnoconfig, as
 # CONFIG="configs/base.config configs/deb.config". Its release ends with -msi-iommu,
 # so that it stands beside Debian's.
 set -euo pipefail

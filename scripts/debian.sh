@@ -65,8 +65,9 @@ debian_headers() {
 	exec 7>&-
 }
 
-# The distribution's choice, without what takes time and changes no symbol
+# The distribution's choice, without what takes time and changes no symbol, and with a
+# key for modules that is made with the kernel
 debian_config() {
-	sed -E '/^CONFIG_(MODVERSIONS|MODULE_SIG|DEBUG_INFO)[A-Z0-9_]*=/d; /^CONFIG_SYSTEM_TRUSTED_KEYS=/d' "$1"
-	printf 'CONFIG_DEBUG_INFO_NONE=y\n# CONFIG_MODVERSIONS is not set\n# CONFIG_MODULE_SIG is not set\n'
+	sed -E '/^CONFIG_(MODVERSIONS|MODULE_SIG_KEY|DEBUG_INFO[A-Z0-9_]*)=/d' "$1"
+	printf 'CONFIG_DEBUG_INFO_NONE=y\n# CONFIG_MODVERSIONS is not set\n'
 }
