@@ -10,18 +10,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/doorbells.h"
 #include "lib/edu.h"
 #include "lib/events.h"
 #include "lib/module.h"
 #include "lib/sys.h"
 #include "lib/window.h"
+#include "lib/workers.h"
 #include "backends.h"
 
 #define OLD		0x8000000ULL	/* default window, whose first page is reserved */
 #define NEW		(OLD + MIB)
+#define MOVES		4000	/* of a device, or of its group */
 #define NTH		"/sys/module/msi_step/parameters/nth"
 
 enum { FREE, BOUND, ALONE, DEVICES };
@@ -186,6 +190,47 @@ TEST_F(group, own_domain)
 	device_close(&self->dev[ALONE]);
 	EXPECT_EQ(1, doorbells_in(1, NEW, NEW + MIB - 1));
 	EXPECT_EQ(5, fire(self, variant->first));
+}
+
+static void say_nothing(time_t seconds)
+{
+}
+
+/* One of the group comes and goes while the other takes it from domain to domain */
+TEST_F_TIMEOUT(group, detached, 120)
+{
+	struct device *goes = &self->dev[variant->first], *stays = &self->dev[variant->last];
+	struct crew crew = { .program = "detached", .patience = paced(60),
+			     .progress = say_nothing };
+	uint32_t ioas[2] = { self->space.ioas };
+	struct worker *workers;
+	int i;
+
+	if (variant->backend == TYPE1)
+		return;		/* has no such calls */
+	workers = memory_new(2 * sizeof(*workers));
+	ASSERT_NE(NULL, workers);
+	ASSERT_EQ(0, device_start(goes, &self->space, address[variant->first]));
+	ASSERT_EQ(0, device_start(stays, &self->space, address[variant->last]));
+	ASSERT_EQ(0, space_add_ioas(&self->space, &ioas[1]));
+	if (worker_start(&crew, &workers[0], "comes and goes")) {
+		for (i = 0; i < MOVES; i++, workers[0].steps++) {
+			if (device_detach(goes))
+				_exit(1);
+			/* To where the other one is just now */
+			while (device_replace(goes, ioas[0]) && device_replace(goes, ioas[1]))
+				;
+		}
+		_exit(0);
+	}
+	if (worker_start(&crew, &workers[1], "stays")) {
+		for (i = 0; i < MOVES; i++, workers[1].steps++)
+			if (device_replace(stays, ioas[i % 2]))
+				_exit(1);
+		_exit(0);
+	}
+	EXPECT_TRUE(crew_wait(&crew));
+	munmap(workers, 2 * sizeof(*workers));
 }
 
 /* --- one of its devices refuses to be attached ---------------------------- */
