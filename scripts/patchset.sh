@@ -65,14 +65,15 @@ am_patches() {
 }
 
 # report_rejected <base> <log>: what git am said, as: which patch, which file, which
-# place.
+# place. Ends with a status of its own.
+REJECTED=3
 report_rejected() {
 	local base=$1 patch files
 	shift
 	patch=$(sed -n 's/^Patch failed at [0-9]* //p' "$1")
 	files=$(sed -n 's/^error: \(.*\): patch does not apply$/\1/p; s/^error: \(.*\): does not exist in index$/\1 (not there)/p; s/^error: \(.*\): already exists in index$/\1 (already there)/p' "$1" | sort -u | paste -sd' ')
 	sed -n 's/^error: patch failed: \(.*\):\([0-9]*\)$/  | the hunk at line \2 of \1/p' "$1" >&2
-	die "'${patch:-a patch}' does not apply to: ${files:-(see the log)}" \
+	die_status=$REJECTED die "'${patch:-a patch}' does not apply to: ${files:-(see the log)}" \
 		"the base is Linux $(tree_version_of "$base"), verified was $(verified): rebase the series in ${KTREE#"$ROOT"/}, or mend the hunk in ${PATCHES#"$ROOT"/}" \
 		"$1"
 }

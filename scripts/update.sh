@@ -77,10 +77,12 @@ MSI_PACKAGES_THERE=1 "$ROOT/scripts/fetch.sh"
 version=$(prepared)
 msg "prepared  $version"
 attempt "$ROOT/scripts/apply.sh"
-if [ "$status" -ne 0 ]; then
+if [ "$status" -eq "$REJECTED" ]; then
+	# What was applied before is not what the tree will have
+	rm -f "$KBUILD/.applied"
 	how_to_go_on
-	exit 1
 fi
+[ "$status" -eq 0 ] || exit 1
 if [ "${checks[*]}" = --unchecked ]; then
 	msg "it applies to $version; nothing was checked, and nothing is recorded"
 	exit
