@@ -5,6 +5,7 @@
 # counted at both ends: by the host that passes them on, and by who receives them.
 
 . "$ROOT/scripts/initramfs.sh"
+. "$ROOT/scripts/selftests.sh"
 
 CLIENT_WINDOW=0x00000000fe000000-0x00000000fe0fffff
 # A network device; QEMU itself answers its packets
@@ -77,17 +78,26 @@ for i in "${!GUESTS[@]}"; do
 	[[ " $IN_WHOLE_RUN " == *" $name "* ]] || when_asked "$name"
 done
 
-# program <name> <window>: one that drives a device itself, in a host machine with no guest
+# program <name> <window> [<profile> <boot.sh's argument...>]: one that drives a device
+# itself, in a host machine with no guest
 program() {
-	local name=$1 root=$CHECK_DIR/root aperture='' begins=080 sha256
-	[ "$2" = default ] || aperture=$CLIENT_WINDOW begins=fe0
+	local name=$1 root=$CHECK_DIR/root aperture='' begins=080 sha256 profile=${3:-base} device=("${@:4}")
+	case $2 in
+	moved) aperture=$CLIENT_WINDOW begins=fe0 ;;
+	none) begins=none ;;
+	esac
+	[ $# -gt 2 ] || device=("${CLIENT_NIC[@]}")
 	mkdir -p "$root/demo"
 	scripts/root.sh
-	scripts/root.sh programs "$name"
-	cp tools/boot/client-program "$root/demo/"
+	scripts/programs.sh
+	cp tools/boot/client-program "$BUILD/programs/root/demo/vdpa-demo" "$root/demo/"
+	if [ "$name" != vdpa ]; then
+		scripts/root.sh programs "$name"
+		device+=(--add "$BUILD/root-programs/$name")
+	fi
 	client_disk "$CHECK_DIR/disk"
-	scripts/boot.sh --profile base --disk "$CHECK_DIR/disk" --add "$BUILD/root-programs/$name" --add "$root" \
-		"${CLIENT_NIC[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
+	scripts/boot.sh --profile "$profile" --disk "$CHECK_DIR/disk" --add "$root" \
+		"${device[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
 		--run "WINDOW=$begins sh /demo/client-program $name $sha256" \
 		--log "$CHECK_DIR/machine.log" --timeout 240
 	rm -r "$root" "$CHECK_DIR/disk"
@@ -97,8 +107,11 @@ client_blocks() { program blocks default; }
 client_blocks_moved() { program blocks moved; }
 client_dpdk()   { program dpdk default; }
 client_dpdk_moved() { program dpdk moved; }
+client_vdpa()   { program vdpa none server "${VDPA_DEVICE[@]}"; }
 PROGRAM_CHECKS=(blocks blocks-moved dpdk dpdk-moved)
 for name in "${PROGRAM_CHECKS[@]}"; do
-	check "$name" "client_${name//-/_}" 300 kernels/base prepare/root
+	check "$name" "client_${name//-/_}" 300 kernels/base prepare/root prepare/programs
 	when_asked "$name"
 done
+check vdpa client_vdpa 300 kernels/server prepare/root prepare/programs
+when_asked vdpa
