@@ -8,8 +8,8 @@
 . "$ROOT/scripts/selftests.sh"
 
 CLIENT_WINDOW=0x00000000fe000000-0x00000000fe0fffff
-# A network device; QEMU itself answers its packets
-CLIENT_NIC=(--netdev user,id=net --device e1000e,addr=5,netdev=net,romfile=)
+# A network device; QEMU itself answers its packets, and echoes a stream
+CLIENT_NIC=(--netdev user,id=net,guestfwd=tcp:10.0.2.9:7-cmd:cat --device e1000e,addr=5,netdev=net,romfile=)
 
 # Name, profile, MSI controller, window, QEMU's release, how often the guest works, and
 # the environment of tools/boot/demo-host
@@ -28,6 +28,8 @@ GUESTS=(
 	"nvme-reset          base   its default trixie   3 IOMMUFD=1 LIFE='reset flr'"
 	"nvme-reset-moved    base   its moved   bookworm 3 LIFE='reset flr'"
 	"nic                 server its moved   bookworm 1 DEVICES=0000:00:05.0 WANTED=eth0"
+	"nic-ip              server its default bookworm 1 DEVICES=0000:00:05.0 WANTED=ip0"
+	"nic-ip-moved        server its moved   trixie   1 IOMMUFD=1 DEVICES=0000:00:05.0 WANTED=ip0"
 	"nvme-nic            server its default trixie   1 IOMMUFD=1 DEVICES='0000:00:03.0 0000:00:05.0' WANTED=nvme0+eth0"
 )
 
@@ -54,6 +56,7 @@ guest() {
 	client_disk "$CHECK_DIR/disk"
 	case $name in nvme*) judged+=(-v "sha256=$sha256") ;; esac
 	case $name in *nic*) judged+=(-v answers=1) ;; esac
+	case $name in nic-ip*) judged+=(-v merges=1) ;; esac
 	# A queue for each CPU, and that of the commands
 	[[ ! $variables =~ CPUS=([0-9]+) ]] || judged+=(-v vectors="$((BASH_REMATCH[1] + 1))")
 	case $variables in *"reset flr"*) judged+=(-v resets=2) ;; esac
