@@ -14,7 +14,7 @@ unexport SECONDS
 quote = '$(subst ','\'',$(1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch apply kernel shell demo bench matrix faults stress fuzz coverage lsmsi deb deb-boot tests-tar update clients series refresh loc menuconfig check clean distclean
+.PHONY: help fetch apply kernel shell demo bench matrix faults stress soak fuzz coverage lsmsi deb deb-boot tests-tar update clients series refresh loc menuconfig check clean distclean
 
 help:		## list the targets
 	@printf 'MSI through the IOMMU: targets (make TARGET [VARIABLE=value])\n\n'
@@ -48,6 +48,9 @@ faults:		## show that the tests of what the series repairs fail without it
 
 stress:		## do everything at once under KASAN and lockdep, count every interrupt [SECONDS=600 SEED=n KCSAN=1]
 	@scripts/stress.sh $(if $(KCSAN),--kcsan) $(call quote,$(or $(SECONDS),600)) $(if $(SEED),$(call quote,$(SEED)))
+
+soak:		## rounds of that for hours; the kernel's memory must not grow [HOURS=1, or part of one; SEED=n]
+	@scripts/stress.sh --soak "$$(awk -v hours=$(call quote,$(or $(HOURS),1)) 'BEGIN { print int(hours * 3600) }')" $(if $(SEED),$(call quote,$(SEED)))
 
 fuzz:		## call what user space can call, guided by coverage [CALLS=1000000 SEED=n KEPT=log]
 	@scripts/fuzz.sh $(call quote,$(or $(CALLS),1000000)) $(if $(KEPT)$(SEED),$(call quote,$(or $(SEED),$(error KEPT needs the SEED of that run)))) $(if $(KEPT),$(call quote,$(KEPT)))

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: stress.sh [--kcsan] [SECONDS [SEED]]
+# usage: stress.sh [--kcsan | --soak] [SECONDS [SEED]]
 #
 # All that user space can do to MSIs at once, for 600 s or those given, on a
 # machine of four CPUs whose kernel has KASAN, lockdep, kmemleak and
 # panic_on_warn: see tools/testing/stress/stress.c. With --kcsan it has KCSAN in
-# the place of KASAN and kmemleak. Devices are unplugged meanwhile: see plug.sh.
+# the place of KASAN and kmemleak; with --soak there are rounds of it, and the kernel's
+# memory must not grow, see tools/boot/soak. Devices are unplugged meanwhile: see plug.sh.
 # Prints what was done; status 0 only when every interrupt that was raised
 # arrived, nothing was left behind, and the kernel did not complain.
 #
@@ -18,12 +19,15 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/initramfs.sh"
 
-PROFILE=debug KCSAN=
+PROFILE=debug KCSAN='' OPTION='' PROGRAM=stress ENDED='seed [0-9]*,'
 if [ "${1:-}" = --kcsan ]; then
-	PROFILE=kcsan KCSAN=1
+	PROFILE=kcsan KCSAN=1 OPTION=$1
+	shift
+elif [ "${1:-}" = --soak ]; then
+	PROGRAM=soak ENDED=soak OPTION=$1
 	shift
 fi
-OUT=${MSI_OUT:-$BUILD/stress/$PROFILE}
+OUT=${MSI_OUT:-$BUILD/$PROGRAM/$PROFILE}
 LOG=$OUT/stress.log
 
 # The machine's own edu and NVMe are at 2 and 3; the commas are QEMU's
@@ -67,7 +71,7 @@ COUNTERS='status=$?; sed -n "s/^setup_watch\|^data_race/stress: kcsan, &/p" /sys
 began=$EPOCHSECONDS
 seconds=${1:-600} seed=${2:-$(($(date +%s) % 1000000))}
 case $seconds$seed in
-*[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [--kcsan] [SECONDS [SEED]], both numbers" ;;
+*[!0-9]* | '') die "stress.sh: '$*' are not seconds and a seed" "usage: stress.sh [--kcsan | --soak] [SECONDS [SEED]], both numbers" ;;
 esac
 [ "$seconds" -ge 30 ] || die "stress.sh: $seconds seconds" "30 at least: every worker is to have done something"
 
@@ -87,7 +91,7 @@ boot() {
 	done
 	"$ROOT/scripts/boot.sh" --profile "$PROFILE" --append "$APPEND" --smp 4 --one-thread --mem 2G --kvm \
 		"${DEVICES[@]}" "${plugged[@]}" --qmp "$OUT/qmp" --add "$BUILD/programs/root" --add "$OUT/root" \
-		--run "/stress/stress $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
+		--run "/stress/$PROGRAM $seconds $seed ${WORKERS[*]@Q}${KCSAN:+; $COUNTERS}" \
 		--log "$LOG" --timeout $((seconds + 600)) 2>>"$OUT/error" &
 	boot=$! plug=
 	trap end_jobs EXIT
@@ -96,7 +100,7 @@ boot() {
 		if [ -z "$plug" ] && said 'seed [0-9]*, [0-9]* seconds'; then
 			PACE=$PACE "$ROOT/scripts/plug.sh" "$OUT/qmp" "$seed" "${PLUGGED[@]}" >"$OUT/plugs" 2>>"$OUT/error" &
 			plug=$!
-		elif [ -n "$plug" ] && said 'seed [0-9]*, (passed|failed)'; then
+		elif [ -n "$plug" ] && said "$ENDED (passed|failed)"; then
 			kill "$plug" 2>/dev/null || true
 		fi
 		sleep 1
@@ -127,8 +131,8 @@ step "root and programs"
 "$ROOT/scripts/root.sh"
 "$ROOT/scripts/programs.sh"
 guest_root "$PROFILE" "$OUT/guest" "$OUT"
-cp "$OUT/guest/demo/Image" "$OUT/guest/demo/guest.cpio" "$OUT/root/stress/"
-step "stress for $seconds s, seed $seed"
+cp "$OUT/guest/demo/Image" "$OUT/guest/demo/guest.cpio" "$ROOT/tools/boot/soak" "$OUT/root/stress/"
+step "$PROGRAM for $seconds s, seed $seed"
 boot
 step "report"
 echo
@@ -137,6 +141,6 @@ cat "$OUT/plugs" 2>/dev/null || true
 echo
 if [ "$status" -ne 0 ]; then
 	cat "$OUT/error" >&2
-	die_status=$status die "it failed" "make stress ${KCSAN:+KCSAN=1 }SECONDS=$seconds SEED=$seed does the same again" "$LOG"
+	die_status=$status die "it failed" "scripts/stress.sh ${OPTION:+$OPTION }$seconds $seed does the same again" "$LOG"
 fi
 msg "passed, after $((EPOCHSECONDS - began)) s"
