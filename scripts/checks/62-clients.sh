@@ -27,6 +27,8 @@ GUESTS=(
 	"nvme-plugged        server its default trixie   3 LIFE='plugged plugged'"
 	"nvme-reset          base   its default trixie   3 IOMMUFD=1 LIFE='reset flr'"
 	"nvme-reset-moved    base   its moved   bookworm 3 LIFE='reset flr'"
+	"nvme-ports          base   its default bookworm 1 PORTS=1 CPUS=7"
+	"nvme-ports-moved    base   its moved   trixie   1 PORTS=1 CPUS=7 IOMMUFD=1"
 	"nic                 server its moved   bookworm 1 DEVICES=0000:00:05.0 WANTED=eth0"
 	"nic-ip              server its default bookworm 1 DEVICES=0000:00:05.0 WANTED=ip0"
 	"nic-ip-moved        server its moved   trixie   1 IOMMUFD=1 DEVICES=0000:00:05.0 WANTED=ip0"
