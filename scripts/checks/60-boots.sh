@@ -138,7 +138,7 @@ vhost_vdpa_guest() {
 group_reserved_its() {
 	# With a thread a CPU, for a race
 	local EXTRA=("${GROUP_RESERVED[@]}" --threads)
-	machine base its smmuv3 120 '' "${TESTS_GROUP[@]}"
+	machine base its smmuv3 120 MOVES=4000 "${TESTS_GROUP[@]}"
 }
 debug_group_reserved() {
 	beside GROUP_RESERVED machine debug its smmuv3 600 FIRST_REFUSES=1 "${TESTS_GROUP[@]}" "${TESTS_MEMORY[@]}"

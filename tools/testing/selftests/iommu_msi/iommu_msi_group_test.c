@@ -25,7 +25,6 @@
 
 #define OLD		0x8000000ULL	/* default window, whose first page is reserved */
 #define NEW		(OLD + MIB)
-#define MOVES		4000	/* of a device, or of its group */
 #define NTH		"/sys/module/msi_step/parameters/nth"
 
 enum { FREE, BOUND, ALONE, DEVICES };
@@ -203,8 +202,8 @@ TEST_F_TIMEOUT(group, detached, 120)
 	struct crew crew = { .program = "detached", .patience = paced(60),
 			     .progress = say_nothing };
 	uint32_t ioas[2] = { self->space.ioas };
+	int moves = atoi(getenv("MOVES") ?: "500"), i;
 	struct worker *workers;
-	int i;
 
 	if (variant->backend == TYPE1)
 		return;		/* has no such calls */
@@ -214,7 +213,7 @@ TEST_F_TIMEOUT(group, detached, 120)
 	ASSERT_EQ(0, device_start(stays, &self->space, address[variant->last]));
 	ASSERT_EQ(0, space_add_ioas(&self->space, &ioas[1]));
 	if (worker_start(&crew, &workers[0], "comes and goes")) {
-		for (i = 0; i < MOVES; i++, workers[0].steps++) {
+		for (i = 0; i < moves; i++, workers[0].steps++) {
 			if (device_detach(goes))
 				_exit(1);
 			/* To where the other one is just now */
@@ -224,7 +223,7 @@ TEST_F_TIMEOUT(group, detached, 120)
 		_exit(0);
 	}
 	if (worker_start(&crew, &workers[1], "stays")) {
-		for (i = 0; i < MOVES; i++, workers[1].steps++)
+		for (i = 0; i < moves; i++, workers[1].steps++)
 			if (device_replace(stays, ioas[i % 2]))
 				_exit(1);
 		_exit(0);
