@@ -56,7 +56,7 @@ static int vector_request(struct card *card, int index, int irq)
 	return ret;
 }
 
-/* The device tells it by this vector, once, and by no other */
+/* The device tells it by this vector, as QEMU 10's may do twice, and by no other */
 static int vector_raise(struct card *card, int index)
 {
 	unsigned int before = 0, after = 0;
@@ -64,7 +64,7 @@ static int vector_raise(struct card *card, int index)
 	int i;
 
 	for (i = 0; i < VECTORS; i++)
-		before += card->vectors[i].came;
+		before += i == index ? 0 : card->vectors[i].came;
 	reinit_completion(&card->vectors[index].once);
 	writel(IVAR_RXQ0(index), card->registers + IVAR);
 	writel(CAUSE_RXQ0, card->registers + IMS);
@@ -74,8 +74,8 @@ static int vector_raise(struct card *card, int index)
 	writel(CAUSE_RXQ0, card->registers + ICR);
 	fsleep(THROTTLED);
 	for (i = 0; i < VECTORS; i++)
-		after += card->vectors[i].came;
-	return in_time && after == before + 1 ? 0 : -ETIMEDOUT;
+		after += i == index ? 0 : card->vectors[i].came;
+	return in_time && after == before ? 0 : -ETIMEDOUT;
 }
 
 static int vector_add(struct card *card, int index, int wanted)
