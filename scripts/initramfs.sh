@@ -30,6 +30,16 @@ guest_root() {
 	cp "$ROOT/tools/boot/demo-host" "$2/demo/host"
 }
 
+# guest_qemu <release>: sets emulator, arguments for boot.sh, so that guests run by the QEMU
+# of that Debian
+guest_qemu() {
+	emulator=()
+	if [ "$1" != "$(os_field VERSION_CODENAME)" ]; then
+		"$ROOT/scripts/root.sh" programs "qemu-$1"
+		emulator=(--add "$BUILD/root-programs/qemu-$1")
+	fi
+}
+
 # tell_progress <pattern> <log>: the progress that the program in the machine has
 # told in its log since the last call, the group of the pattern of each line that it
 # matches; counts the lines in shown.

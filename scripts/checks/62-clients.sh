@@ -44,7 +44,7 @@ sys.stdout.buffer.write(random.Random("msi-iommu").randbytes(16 << 20))' >"$1"
 # guest <row of GUESTS>
 guest() {
 	local name profile gic window release rounds variables by=type1
-	local host=$CHECK_DIR/host version=3 aperture='' extra=() judged=() sha256 status=0
+	local host=$CHECK_DIR/host version=3 aperture='' emulator judged=() sha256 status=0
 	read -r name profile gic window release rounds variables <<<"$1"
 	[ "$gic" = its ] || version=2
 	[ "$window" = default ] || aperture=$CLIENT_WINDOW
@@ -62,12 +62,9 @@ guest() {
 	# A queue for each CPU, and that of the commands
 	[[ ! $variables =~ CPUS=([0-9]+) ]] || judged+=(-v vectors="$((BASH_REMATCH[1] + 1))")
 	case $variables in *"reset flr"*) judged+=(-v resets=2) ;; esac
-	if [ "$release" != "$(os_field VERSION_CODENAME)" ]; then
-		scripts/root.sh programs "qemu-$release"
-		extra+=(--add "$BUILD/root-programs/qemu-$release")
-	fi
+	guest_qemu "$release"
 	scripts/boot.sh --profile "$profile" --gic "$gic" --kvm --disk "$CHECK_DIR/disk" --add "$host" \
-		"${extra[@]}" "${CLIENT_NIC[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
+		"${emulator[@]}" "${CLIENT_NIC[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
 		--run "$variables sh /demo/host $version" --log "$CHECK_DIR/machine.log" --timeout 240 || status=$?
 	rm -rf "$host" "$CHECK_DIR/disk" "$CHECK_DIR"/guest*
 	tools/boot/client-report -v client="$name" -v by="$by, $gic" -v rounds="$rounds" \
