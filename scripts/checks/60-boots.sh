@@ -75,7 +75,7 @@ smmuv2_few() { beside DISK_OF_FEW walked base its smmuv2 1 'VECTORS=3 NVME=0000:
 # A group with something reserved for one device, and a driver that adds vectors
 smmuv2_more() {
 	local EXTRA=("${GROUP_RESERVED[@]}" "${DYNAMIC[@]}")
-	machine base its smmuv2 180 'WALKER=1' "${TESTS_GROUP[@]/%/,-F,refused}" "${TESTS_DYNAMIC[@]}"
+	machine base its smmuv2 180 'WALKER=1' "${TESTS_GROUP[@]/%/,-F,refused,-F,refused_move}" "${TESTS_DYNAMIC[@]}"
 }
 faults_smmuv2() { beside DISK_OF_FEW walked debug v2m smmuv2 1 'VECTORS=3' "${TESTS_WALKED_FAULTS[@]}"; }
 

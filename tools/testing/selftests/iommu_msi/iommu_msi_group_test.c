@@ -65,33 +65,43 @@ static bool one_group(void)
 	return !strcmp(path[FREE], path[BOUND]) && strcmp(path[FREE], path[ALONE]);
 }
 
-FIXTURE_SETUP(group)
+static int all_open(struct space *space, enum backend backend, struct device *dev, int *eventfd)
+{
+	int i, ret;
+
+	for (i = 0; i < DEVICES; i++) {
+		dev[i] = (struct device) { .fd = -1, .group = -1 };
+		eventfd[i] = event_new();
+		ret = eventfd[i] < 0 ? eventfd[i] : device_to_vfio(address[i]);
+		if (ret)
+			return ret;
+	}
+	return one_group() ? space_open(space, backend) : -ENODEV;
+}
+
+static void all_close(struct space *space, struct device *dev, int *eventfd)
 {
 	int i;
 
 	for (i = 0; i < DEVICES; i++) {
-		self->dev[i] = (struct device) { .fd = -1, .group = -1 };
-		self->eventfd[i] = event_new();
-		ASSERT_LE(0, self->eventfd[i]);
-		ASSERT_EQ(0, device_to_vfio(address[i]));
+		device_close(&dev[i]);
+		close(eventfd[i]);
 	}
-	ASSERT_TRUE(one_group());
-	ASSERT_EQ(0, space_open(&self->space, variant->backend));
+	space_close(space);
+}
+
+FIXTURE_SETUP(group)
+{
+	ASSERT_EQ(0, all_open(&self->space, variant->backend, self->dev, self->eventfd));
 }
 
 FIXTURE_TEARDOWN(group)
 {
-	int i;
-
-	for (i = 0; i < DEVICES; i++) {
-		device_close(&self->dev[i]);
-		close(self->eventfd[i]);
-	}
-	space_close(&self->space);
+	all_close(&self->space, self->dev, self->eventfd);
 	EXPECT_TRUE(nothing_left("group"));
 }
 
-/* Of either fixture */
+/* Of any fixture */
 #define start(self, which)						\
 	(device_start(&(self)->dev[which], &(self)->space, address[which]) ?: \
 	 irqs_set(&(self)->dev[which], MSI, 0, 1, &(self)->eventfd[which]))
@@ -195,8 +205,37 @@ static void say_nothing(time_t seconds)
 {
 }
 
+/* --- one leaves it while the other moves ---------------------------------- */
+
+/* By iommufd: with type1 none of a group does either */
+FIXTURE(moving)
+{
+	struct space space;
+	struct device dev[DEVICES];
+	int eventfd[DEVICES];
+};
+
+FIXTURE_VARIANT(moving)
+{
+	int first, last;
+};
+
+FIXTURE_VARIANT_ADD(moving, free_first) { FREE, BOUND };
+FIXTURE_VARIANT_ADD(moving, bound_first) { BOUND, FREE };
+
+FIXTURE_SETUP(moving)
+{
+	ASSERT_EQ(0, all_open(&self->space, IOMMUFD, self->dev, self->eventfd));
+}
+
+FIXTURE_TEARDOWN(moving)
+{
+	all_close(&self->space, self->dev, self->eventfd);
+	EXPECT_TRUE(nothing_left("moving"));
+}
+
 /* One of the group comes and goes while the other takes it from domain to domain */
-TEST_F_TIMEOUT(group, detached, 120)
+TEST_F_TIMEOUT(moving, detached, 120)
 {
 	struct device *goes = &self->dev[variant->first], *stays = &self->dev[variant->last];
 	struct crew crew = { .program = "detached", .patience = paced(60),
@@ -205,8 +244,6 @@ TEST_F_TIMEOUT(group, detached, 120)
 	int moves = atoi(getenv("MOVES") ?: "500"), i;
 	struct worker *workers;
 
-	if (variant->backend == TYPE1)
-		return;		/* has no such calls */
 	workers = memory_new(2 * sizeof(*workers));
 	ASSERT_NE(NULL, workers);
 	ASSERT_EQ(0, device_start(goes, &self->space, address[variant->first]));
@@ -236,6 +273,34 @@ TEST_F_TIMEOUT(group, detached, 120)
 
 #define SHARED		0x20000000ULL	/* a window that suits all of them */
 
+/* An SMMUv3 needs that function where it may fail, and not for nobody's domain */
+static int refusing_load(void)
+{
+	char options[128];
+
+	snprintf(options, sizeof(options), "function=arm_smmu_alloc_cd_ptr returns=0 process=%d",
+		 getpid());
+	return module_load("msi_step", options);
+}
+
+/* With one of another group, whose window suits all of them */
+static int refusing_open(struct space *space, enum backend backend, struct device *dev,
+			 int *eventfd)
+{
+	struct device *alone = &dev[ALONE];
+
+	return all_open(space, backend, dev, eventfd) ?:
+	       device_start(alone, space, address[ALONE]) ?:
+	       window_set(space, SHARED, MIB) ?:
+	       irqs_set(alone, MSI, 0, 1, &eventfd[ALONE]);
+}
+
+static void refusing_close(struct space *space, struct device *dev, int *eventfd)
+{
+	module_unload("msi_step");
+	all_close(space, dev, eventfd);
+}
+
 FIXTURE(refused)
 {
 	struct space space;
@@ -247,39 +312,17 @@ FIXTURE_OF_BACKENDS(refused);
 
 FIXTURE_SETUP(refused)
 {
-	char options[128];
-	int i, ret;
+	int ret = refusing_load();
 
-	for (i = 0; i < DEVICES; i++) {
-		self->dev[i] = (struct device) { .fd = -1, .group = -1 };
-		self->eventfd[i] = event_new();
-		ASSERT_LE(0, self->eventfd[i]);
-		ASSERT_EQ(0, device_to_vfio(address[i]));
-	}
-	/* Which an SMMUv3 needs where it may fail, and not for nobody's domain */
-	snprintf(options, sizeof(options), "function=arm_smmu_alloc_cd_ptr returns=0 process=%d",
-		 getpid());
-	ret = module_load("msi_step", options);
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, "no kprobes: boot a kernel with KPROBES");
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, space_open(&self->space, variant->backend));
-	ASSERT_EQ(0, start(self, ALONE));
-	ASSERT_EQ(0, irqs_off(&self->dev[ALONE], MSI));
-	ASSERT_EQ(0, window_set(&self->space, SHARED, MIB));
-	ASSERT_EQ(0, irqs_set(&self->dev[ALONE], MSI, 0, 1, &self->eventfd[ALONE]));
+	ASSERT_EQ(0, refusing_open(&self->space, variant->backend, self->dev, self->eventfd));
 }
 
 FIXTURE_TEARDOWN(refused)
 {
-	int i;
-
-	module_unload("msi_step");
-	for (i = 0; i < DEVICES; i++) {
-		device_close(&self->dev[i]);
-		close(self->eventfd[i]);
-	}
-	space_close(&self->space);
+	refusing_close(&self->space, self->dev, self->eventfd);
 	EXPECT_TRUE(nothing_left("refused"));
 }
 
@@ -335,14 +378,36 @@ TEST_F(refused, joins)
 	EXPECT_LE(refusers(), failures);
 }
 
-/* Those of the group, which stay where they are, whichever device it was */
-TEST_F(refused, replaced)
+/* By iommufd: with type1 no domain is replaced */
+FIXTURE(refused_move)
+{
+	struct space space;
+	struct device dev[DEVICES];
+	int eventfd[DEVICES];
+};
+
+FIXTURE_SETUP(refused_move)
+{
+	int ret = refusing_load();
+
+	if (ret == -EOPNOTSUPP)
+		SKIP(return, "no kprobes: boot a kernel with KPROBES");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, refusing_open(&self->space, IOMMUFD, self->dev, self->eventfd));
+}
+
+FIXTURE_TEARDOWN(refused_move)
+{
+	refusing_close(&self->space, self->dev, self->eventfd);
+	EXPECT_TRUE(nothing_left("refused_move"));
+}
+
+/* Those of the group stay where they are, whichever device it was */
+TEST_F(refused_move, replaced)
 {
 	struct space other = self->space;
 	int n, ret, refused = 1, failures = 0;
 
-	if (variant->backend == TYPE1)
-		return;		/* has no such call */
 	ASSERT_EQ(0, start(self, FREE));
 	ASSERT_EQ(0, start(self, BOUND));
 	ASSERT_EQ(0, space_add_ioas(&self->space, &other.ioas));
