@@ -29,6 +29,7 @@ GUESTS=(
 	"nvme-reset-moved    base   its moved   bookworm 3 LIFE='reset flr'"
 	"nvme-ports          base   its default bookworm 1 PORTS=1 CPUS=7"
 	"nvme-ports-moved    base   its moved   trixie   1 PORTS=1 CPUS=7 IOMMUFD=1"
+	"nvme-vectors        server its default trixie   1 PORTS=1 IOMMUFD=1 CPUS=16 WORDS=nvme.write_queues=15 WANTED=nvme0+written"
 	"nic                 server its moved   bookworm 1 DEVICES=0000:00:05.0 WANTED=eth0"
 	"nic-ip              server its default bookworm 1 DEVICES=0000:00:05.0 WANTED=ip0"
 	"nic-ip-moved        server its moved   trixie   1 IOMMUFD=1 DEVICES=0000:00:05.0 WANTED=ip0"
@@ -59,8 +60,9 @@ guest() {
 	case $name in nvme*) judged+=(-v "sha256=$sha256") ;; esac
 	case $name in *nic*) judged+=(-v answers=1) ;; esac
 	case $name in nic-ip*) judged+=(-v merges=1) ;; esac
-	# A queue for each CPU, and that of the commands
-	[[ ! $variables =~ CPUS=([0-9]+) ]] || judged+=(-v vectors="$((BASH_REMATCH[1] + 1))")
+	# A queue for each CPU, those for writes alone, and that of the commands
+	[[ ! $variables =~ CPUS=([0-9]+)(.*write_queues=([0-9]+))? ]] ||
+		judged+=(-v vectors="$((BASH_REMATCH[1] + BASH_REMATCH[3] + 1))")
 	case $variables in *"reset flr"*) judged+=(-v resets=2) ;; esac
 	guest_qemu "$release"
 	scripts/boot.sh --profile "$profile" --gic "$gic" --kvm --disk "$CHECK_DIR/disk" --add "$host" \
