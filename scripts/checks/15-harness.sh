@@ -219,7 +219,7 @@ harness_report() {
 	for change in 'sha256 5ca1ab1e/sha256 0badcafe' 'bytes 65536/bytes 4096' \
 		'256  0/0  0' '10  20/0  0' '.*live doorbell.*/' \
 		'0x0000000008000040/0x0000000009000040' '.*live end/' \
-		'after end/after doorbell 3 0x0000000008090040 0x0000000008000040 0x4 1' \
+		'.*after end/demo: after doorbell 3 0x0000000008090040 0x0000000008000040 0x4 1\n&' \
 		'.*after end/demo: after absent' '.*live end/demo: live absent'; do
 		if said=$(demo_report "${change%%/*}" "${change#*/}"); then
 			die "the report finds nothing wrong with: $change"
@@ -286,6 +286,86 @@ harness_report_window() {
 	done
 }
 
+# The lines of a host whose guest reset its disk, read it, and asked its network
+client_log() {
+	cat <<'LOG'
+demo: qemu QEMU emulator version 10.0.13
+demo: round 1
+demo: live domain 3 0x0000000008000000 0x00000000080fffff 0x1000 1 256
+demo: live doorbell 3 0x0000000008090040 0x0000000008000040 0x4 2
+demo: live end
+demo: hostirq  45:  10  2  ITS-PCI-MSIX-0000:00:03.0   0 Edge      vfio-msix[0](0000:00:03.0)
+demo: hostirq  46:  70  20  ITS-PCI-MSIX-0000:00:03.0   1 Edge      vfio-msix[1](0000:00:03.0)
+demo: after end
+demo: guest resets 5
+demo: guest sha256 5ca1ab1e
+demo: guest answers 20
+demo: guest irq  27:  14  0  ITS-PCI-MSIX-0000:00:01.0   0 Edge      nvme0q0
+demo: guest irq  28:  80  10  ITS-PCI-MSIX-0000:00:01.0   1 Edge      nvme0q1
+LOG
+}
+
+client_report() {
+	client_log | sed "s/$1/$2/g" | tools/boot/client-report -v client=toy -v by=type1 -v rounds=1 \
+		-v sha256=5ca1ab1e -v answers=1 -v vectors=2 -v resets=1 "${@:3}" -
+}
+
+# The lines of a host whose guest has its network device by vhost-vdpa
+vdpa_log() {
+	cat <<'LOG'
+demo: round 1
+demo: live domain 1 0x0000fffffff00000 0x0000ffffffffffff 0x1000 1 256
+demo: live doorbell 1 0x0000000008090040 0x0000fffffff00040 0x4 2
+demo: live end
+demo: hostirq  45:  20  0  ITS-PCI-MSIX-0000:00:05.0   0 Edge      vp-vdpa[0000:00:05.0]-0
+demo: after end
+demo: guest answers 20
+demo: guest irq  16:  20  0  ITS-PCI-MSIX-0000:00:01.0   1 Edge      virtio0-input.0
+LOG
+}
+
+# vdpa_report <script of sed> [<option of vdpa-report>...]
+vdpa_report() { vdpa_log | sed "$1" | tools/boot/vdpa-report "${@:2}" -; }
+
+harness_report_clients() {
+	local change said event='arm-smmu-v3 9050000.smmuv3: event 0x10 received:'
+	client_report '$' ''
+	client_report '0x00000000080' 0x00000000fe0 -v aperture=0x00000000fe000000-0x00000000fe0fffff
+	for change in 'sha256 5ca1ab1e/sha256 0badcafe' 'answers 20/answers 19' 'guest resets/guest rests' \
+		'0x0000000008000040/0x0000000008100040' '0x0000000008000040/0x0000000007ffffc0' \
+		'0x0000000008000000/0x0000000009000000' '0x00000000080fffff/0x00000000080effff' \
+		'live doorbell/live none' '70  20/70  19' '70  20/70  21' '10  2 /12  3 ' '10  2 /0  0 ' \
+		'80  10/80  9' '.*round.*/' '.*round.*/&\n&' ".*qemu.*/$event" '.*qemu.*/demo: error no disk' \
+		'.*after end/demo: after doorbell\n&' '.*after end/'; do
+		if said=$(client_report "${change%%/*}" "${change#*/}"); then
+			die "the report of a client finds nothing wrong with: $change"
+		fi
+		tail -n 1 <<<"$said"
+	done
+	vdpa_report ''
+	for change in 's/answers 20/answers 19/' 's/ 20 \(.*input\)/ 19 \1/' 's/: *20 \(.*vp-vdpa\)/: 19 \1/' \
+		's/0x0000fffffff00040/0x0000ffffffe00040/' 's/0x0000ffff/0x00000000/g' '/live domain/d' \
+		'/live doorbell/d' 's/.*live domain.*/&\n&/' 's/.*live doorbell.*/&\n&/' '/after end/d' \
+		's/.*after end/demo: after domain\n&/' "s/.*round.*/$event/" 's/.*round.*/demo: error no device/'; do
+		if said=$(vdpa_report "$change"); then
+			die "the report of vhost-vdpa finds nothing wrong with: $change"
+		fi
+		tail -n 1 <<<"$said"
+	done
+	event="s/.*round.*/$event/"
+	vdpa_report "/live do/d; s/20/0/; $event" -v unmapped=1
+	vdpa_report "/live do/d; s/ end/ absent/; s/20/0/; $event" -v unmapped=1 -v table=absent
+	for change in "/live doorbell/d; s/20/0/; $event" "/live domain/d; s/20/0/; $event" \
+		"/live do/d; /answers/!s/20/0/; $event" "/live do/d; /hostirq/!s/20/0/; $event" \
+		"/live do/d; /hostirq/d; s/20/0/; $event" '/live do/d; s/20/0/' \
+		"/live do/d; s/live end/live absent/; s/20/0/; $event"; do
+		if said=$(vdpa_report "$change" -v unmapped=1); then
+			die "the report of vhost-vdpa without a window finds nothing wrong with: $change"
+		fi
+		tail -n 1 <<<"$said"
+	done
+}
+
 # The lines of the driver behind an SMMUv2 whose registers are memory
 smmu_log() {
 	local boot way
@@ -335,5 +415,6 @@ check debug-refuses-faults harness_debug_refuses 600 kernels/debug prepare/root
 check scheduler harness_scheduler 300 prepare/tree
 check report harness_report 60
 check report-aperture harness_report_aperture 60
+check report-clients harness_report_clients 60
 check report-window harness_report_window 60
 check report-smmu harness_report_smmu 60
