@@ -19,6 +19,7 @@ packages_deb=(debhelper dosfstools dpkg-dev e2fsprogs fdisk kmod qemu-efi-aarch6
 packages_lsmsi=(gcc libc6-dev make)
 packages_bench=(gnuplot-nox)
 packages_clients=(meson ninja-build patch pkgconf python3-venv)
+packages_l3fwd=(pkgconf)
 packages_check=(
 	clang gcc-arm-linux-gnueabihf groff-base libc6-dev-armhf-cross lld llvm python3-git
 	python3-ply qemu-efi-aarch64 shellcheck sparse
@@ -130,6 +131,7 @@ for purpose; do
 	lsmsi) wanted+=("${packages_lsmsi[@]}") ;;
 	bench) wanted+=("${packages_bench[@]}") ;;
 	clients) wanted+=("${packages_clients[@]}") ;;
+	l3fwd) wanted+=("${packages_l3fwd[@]}") ;;
 	check) wanted+=("${packages_build[@]}" "${packages_demo[@]}" "${packages_check[@]}") ;;
 	*) die "deps.sh: unknown purpose '$purpose'" "usage: deps.sh build|demo|deb|lsmsi|bench|clients|check ..." ;;
 	esac

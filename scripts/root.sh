@@ -10,7 +10,7 @@
 #   qemu.cpio      QEMU, the libraries it is linked with and its firmware
 # or, in build/root-programs/NAME, the programs of a name in PROGRAMS below and their
 # libraries, or arm64 packages and what they need in a directory.
-# Nothing of the packages is executed here, so no emulation is needed.
+# No program of the packages is executed here, so no emulation is needed.
 # Each run of mmdebstrap starts over; the stamp is written last and names the
 # recipe, so a half-done or outdated state is seen and done again.
 set -euo pipefail
@@ -20,6 +20,7 @@ set -euo pipefail
 SUITE=$(os_field VERSION_CODENAME)	# a Debian that deps.sh knows
 PACKAGES=qemu-system-arm,busybox-static
 QEMU=usr/bin/qemu-system-aarch64
+DPDK_DRIVERS="usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_net_e1000.so.?? usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_mempool_ring.so.??"
 APPLETS=(sh mount umount cat echo sleep poweroff reboot)
 
 # By name: the release, its packages, and files below the root, which may be patterns
@@ -28,7 +29,8 @@ declare -A PROGRAMS=(
 	[qemu-trixie]="trixie qemu-system-arm $QEMU"	# knows iommufd
 	[blocks]="bookworm qemu-utils usr/bin/qemu-img usr/bin/qemu-io"
 	[kexec]="bookworm kexec-tools sbin/kexec"
-	[dpdk]="bookworm dpdk-dev usr/bin/dpdk-testpmd usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_net_e1000.so.?? usr/lib/aarch64-linux-gnu/dpdk/pmds-*/librte_mempool_ring.so.??"
+	[dpdk]="bookworm dpdk-dev usr/bin/dpdk-testpmd $DPDK_DRIVERS"
+	[l3fwd]="bookworm libdpdk-dev,dpdk-doc usr/bin/l3fwd-power $DPDK_DRIVERS"
 )
 
 recipe() { { cat "$ROOT/scripts/root.sh"; echo "$SUITE"; } | sha256sum; }
@@ -179,19 +181,32 @@ make_programs() {
 	rm -f "$to/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1"
 }
 
+# compile_l3fwd <root>: an example that Debian has as source only, by its own Makefile
+compile_l3fwd() {
+	local source=$1/usr/share/dpdk/examples/l3fwd-power
+	"$ROOT/scripts/deps.sh" l3fwd
+	PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_LIBDIR=$1/usr/lib/aarch64-linux-gnu/pkgconfig \
+		logged "$LOGDIR/l3fwd.log" "compiling l3fwd-power" \
+		make -C "$source" "CC=aarch64-linux-gnu-gcc --sysroot=$1"
+	cp "$source/build/l3fwd-power" "$1/usr/bin/"
+}
+
 # build_programs <name>
 build_programs() {
-	local to=$BUILD/root-programs/$1 files
+	local to=$BUILD/root-programs/$1 files stamp
+	stamp=${PROGRAMS[$1]:?}
+	[ "$1" != l3fwd ] || stamp+=$(declare -f compile_l3fwd)
 	read -r SUITE PACKAGES files <<<"${PROGRAMS[$1]:?}"
-	[ "$(cat "$to.stamp" 2>/dev/null)" != "${PROGRAMS[$1]}" ] || return 0
+	[ "$(cat "$to.stamp" 2>/dev/null)" != "$stamp" ] || return 0
 	msg "downloading $PACKAGES of arm64 ($SUITE)"
 	rm -rf "$to" "$to.all"
 	mkdir -p "$to" "$to.all"
 	download "$to.all.tar"
 	tar -C "$to.all" -xf "$to.all.tar" --no-same-owner --exclude='./dev/*'
+	[ "$1" != l3fwd ] || compile_l3fwd "$to.all"
 	make_programs "$to.all" "$to" "$files"
 	rm -rf "$to.all" "$to.all.tar"
-	echo "${PROGRAMS[$1]}" >"$to.stamp"
+	echo "$stamp" >"$to.stamp"
 }
 
 "$ROOT/scripts/deps.sh" build demo
