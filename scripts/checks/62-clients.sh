@@ -10,6 +10,9 @@
 CLIENT_WINDOW=0x00000000fe000000-0x00000000fe0fffff
 # A network device; QEMU itself answers its packets, and echoes a stream
 CLIENT_NIC=(--netdev user,id=net,guestfwd=tcp:10.0.2.9:7-cmd:cat --device e1000e,addr=5,netdev=net,romfile=)
+# Two, one for the host's own driver; it has the address that l3fwd-power sends to
+CLIENT_HUB=(--netdev hubport,id=near,hubid=0 --device e1000e,addr=5,netdev=near,romfile=
+	--netdev hubport,id=far,hubid=0 --device e1000e,addr=6,netdev=far,mac=02:00:00:00:00:00,romfile=)
 
 # Name, profile, MSI controller, window, QEMU's release, how often the guest works, and
 # the environment of tools/boot/demo-host
@@ -111,11 +114,15 @@ client_blocks() { program blocks default; }
 client_blocks_moved() { program blocks moved; }
 client_dpdk()   { program dpdk default; }
 client_dpdk_moved() { program dpdk moved; }
+client_l3fwd()  { program l3fwd default server "${CLIENT_HUB[@]}"; }
+client_l3fwd_moved() { program l3fwd moved server "${CLIENT_HUB[@]}"; }
 client_vdpa()   { program vdpa none server "${VDPA_DEVICE[@]}"; }
 PROGRAM_CHECKS=(blocks blocks-moved dpdk dpdk-moved)
 for name in "${PROGRAM_CHECKS[@]}"; do
 	check "$name" "client_${name//-/_}" 300 kernels/base prepare/root prepare/programs
 	when_asked "$name"
 done
-check vdpa client_vdpa 300 kernels/server prepare/root prepare/programs
-when_asked vdpa
+for name in l3fwd l3fwd-moved vdpa; do
+	check "$name" "client_${name//-/_}" 300 kernels/server prepare/root prepare/programs
+	when_asked "$name"
+done
