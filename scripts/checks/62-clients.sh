@@ -39,6 +39,15 @@ GUESTS=(
 	"nvme-nic            server its default trixie   1 IOMMUFD=1 DEVICES='0000:00:03.0 0000:00:05.0' WANTED=nvme0+eth0"
 )
 
+# QEMU has this network device since 8.0
+needs_igb() {
+	# It must be read to its end
+	if [[ $(qemu-system-aarch64 -device help) != *'name "igb"'* ]]; then
+		echo "skipped: the machine's QEMU has no igb, which is in 8.0"
+		exit 4
+	fi
+}
+
 client_disk() {
 	python3 -c 'import random, sys
 sys.stdout.buffer.write(random.Random("msi-iommu").randbytes(16 << 20))' >"$1"
@@ -98,15 +107,16 @@ program() {
 	scripts/root.sh
 	scripts/programs.sh
 	cp tools/boot/client-program "$BUILD/programs/root/demo/vdpa-demo" "$root/demo/"
-	if [ "$name" != vdpa ]; then
-		scripts/root.sh programs "$name"
-		device+=(--add "$BUILD/root-programs/$name")
-	fi
+	case $name in
+	vdpa) ;;
+	libvfio) scripts/libvfio.sh ;;
+	*) scripts/root.sh programs "$name" ;;
+	esac
+	[ "$name" = vdpa ] || device+=(--add "$BUILD/root-programs/$name")
 	client_disk "$CHECK_DIR/disk"
-	scripts/boot.sh --profile "$profile" --disk "$CHECK_DIR/disk" --add "$root" \
+	scripts/boot.sh --profile "$profile" --disk "$CHECK_DIR/disk" --add "$root" --timeout 240 \
 		"${device[@]}" ${aperture:+--append "msi_iommu.window=$aperture"} \
-		--run "WINDOW=$begins sh /demo/client-program $name $sha256" \
-		--log "$CHECK_DIR/machine.log" --timeout 240
+		--run "WINDOW=$begins sh /demo/client-program $name $sha256" --log "$CHECK_DIR/machine.log"
 	rm -r "$root" "$CHECK_DIR/disk"
 	grep -a '^| ' "$CHECK_DIR/machine.log" | sed "s/| $begins |/| $2 |/"
 }
@@ -117,12 +127,18 @@ client_dpdk_moved() { program dpdk moved; }
 client_l3fwd()  { program l3fwd default server "${CLIENT_HUB[@]}"; }
 client_l3fwd_moved() { program l3fwd moved server "${CLIENT_HUB[@]}"; }
 client_vdpa()   { program vdpa none server "${VDPA_DEVICE[@]}"; }
+# Its tests map a GiB
+LIBVFIO=(base --mem 3G --device igb,addr=5,romfile= --timeout 1200)
+client_libvfio() { needs_igb; program libvfio default "${LIBVFIO[@]}"; }
+client_libvfio_moved() { needs_igb; program libvfio moved "${LIBVFIO[@]}"; }
 PROGRAM_CHECKS=(blocks blocks-moved dpdk dpdk-moved)
 for name in "${PROGRAM_CHECKS[@]}"; do
 	check "$name" "client_${name//-/_}" 300 kernels/base prepare/root prepare/programs
 	when_asked "$name"
 done
+check libvfio client_libvfio 1200 kernels/base prepare/root prepare/programs
+check libvfio-moved client_libvfio_moved 1200 kernels/base prepare/root prepare/programs
 for name in l3fwd l3fwd-moved vdpa; do
 	check "$name" "client_${name//-/_}" 300 kernels/server prepare/root prepare/programs
-	when_asked "$name"
 done
+when_asked libvfio libvfio-moved l3fwd l3fwd-moved vdpa
