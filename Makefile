@@ -75,8 +75,8 @@ tests-tar:	## the selftests for an arm64 board, as an archive in build/
 update:		## take the next stable version: fetch, apply, check, record [CHECK="group ..."; CHECK= checks nothing]
 	@scripts/update.sh $(if $(filter undefined,$(origin CHECK)),,$(or $(CHECK),--unchecked))
 
-clients:	## a QEMU that moves the window, and its guests [QEMU=source tree of 10.0 PYTHON=one with meson 1.5]
-	@QEMU=$(call quote,$(QEMU)) PYTHON=$(call quote,$(PYTHON)) scripts/clients.sh
+clients:	## programs of others, interrupts counted at both ends [QEMU=source of 10.0 PYTHON=one with meson 1.5: a VMM that moves the window]
+	@$(if $(QEMU),QEMU=$(call quote,$(QEMU)) PYTHON=$(call quote,$(PYTHON)) scripts/clients.sh,scripts/check.sh clients)
 
 series:		## write the mail-ready series with its cover letter to build/series/ [FORMAT=quilt: to build/quilt/]
 	@scripts/series.sh
