@@ -22,7 +22,7 @@
 
 #define VECTORS		5
 #define ROUNDS		10
-/* Microseconds: QEMU's lets 128 pass, and tells then of what is still there */
+/* Microseconds: QEMU's lets 128 pass, and 10's then tells once more */
 #define THROTTLED	1000
 
 struct vector {
