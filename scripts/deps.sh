@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# usage: deps.sh build|demo|deb|lsmsi|bench|clients|check ...
+# usage: deps.sh build|demo|deb|lsmsi|bench|clients|l3fwd|check ...
 #
 # Installs the Debian packages that the named purposes need. When all are
 # there it returns at once and touches neither apt nor the network.
