@@ -12,10 +12,17 @@ mirror() {
 }
 
 DEBIAN=$BUILD/debian	# package lists and packages of arm64, beside the machine's own
-APT_ARM64=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64
-	-o "Dir::State=$DEBIAN/apt" -o "Dir::State::Lists=$DEBIAN/apt/lists"
-	-o "Dir::State::status=$DEBIAN/apt/status" -o "Dir::Cache=$DEBIAN/apt/cache"
-	-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2)
+
+# apt_beside <directory>: sets APT_ARM64, options with which apt has lists and packages of
+# arm64 there, beside the machine's own
+apt_beside() {
+	mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+	: >>"$1/status"
+	APT_ARM64=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64
+		-o "Dir::State=$1" -o "Dir::State::Lists=$1/lists"
+		-o "Dir::State::status=$1/status" -o "Dir::Cache=$1/cache"
+		-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2)
+}
 
 # headers_package <upstream version> <flavour>: <name>=<version>, of the newest
 headers_package() {
@@ -35,8 +42,7 @@ headers_package() {
 debian_headers() {
 	local flavour=$1 version dir=$DEBIAN/$1 package
 	version=$(tree_version_of base)
-	mkdir -p "$DEBIAN/apt/lists/partial" "$DEBIAN/apt/cache/archives/partial"
-	: >>"$DEBIAN/apt/status"
+	apt_beside "$DEBIAN/apt"
 	exec 7>"$DEBIAN/.lock"
 	flock 7
 	if [ "$(cat "$dir/version" 2>/dev/null || true)" = "$version" ]; then

@@ -13,20 +13,16 @@ OUT=$BUILD/root-programs/libvfio
 WORK=$OUT.all
 # What its headers for user space and these tests are made of
 PARTS=(Makefile arch/arm64 drivers/net/ethernet/intel/igb include scripts tools usr)
-APT=(-q -o "Dir::State=$WORK/apt" -o "Dir::State::Lists=$WORK/apt/lists"
-	-o "Dir::State::status=$WORK/apt/status" -o "Dir::Cache=$WORK/apt"
-	-o "Dir::Etc::SourceList=$WORK/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-	-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2)
 
 take_package() {
 	local package
-	mkdir -p "$WORK/apt"/{lists,archives}/partial
-	: >"$WORK/apt/status"
+	apt_beside "$WORK/apt"
+	APT_ARM64+=(-o "Dir::Etc::SourceList=$WORK/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null)
 	echo "deb $(mirror Debian) trixie-backports main" >"$WORK/apt/sources.list"
-	apt-get "${APT[@]}" update
-	package=$(apt-cache "${APT[@]}" pkgnames linux-source- | grep -E '^linux-source-[0-9.]+$' |
+	apt-get "${APT_ARM64[@]}" update
+	package=$(apt-cache "${APT_ARM64[@]}" pkgnames linux-source- | grep -E '^linux-source-[0-9.]+$' |
 		sort -V | tail -n 1)
-	(cd "$WORK" && apt-get "${APT[@]}" download "$package")
+	(cd "$WORK" && apt-get "${APT_ARM64[@]}" download "$package")
 	dpkg-deb --fsys-tarfile "$WORK/$package"_*.deb | tar -xO "./usr/src/$package.tar.xz" | xz -dc |
 		tar -x -C "$WORK/tree" --strip-components=1 "${PARTS[@]/#/$package/}"
 }
